@@ -1,0 +1,3 @@
+package gen
+
+//go:generate go tool -modfile=../internal/tools/go.mod oapi-codegen -config config.yaml ../openapi.yaml
