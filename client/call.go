@@ -1,0 +1,132 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/oneloop-ai/oneloop-go/gen"
+)
+
+// A call is the state of one method call of a user. As the generated client's
+// Doer it sends the request through go-retryablehttp, as the transport of that
+// it makes each attempt, and its CheckRetry and Backoff decide what is next.
+// That is why go-retryablehttp gets a Client per call: its hooks are told
+// neither the context nor, where an attempt failed, the response.
+type call struct {
+	client        *Client
+	operation     string
+	linkToken     string    // "" for generateLinkToken
+	authorization string    // the header
+	deadline      time.Time // of the call; zero: none
+
+	attempts  int
+	ambiguous int      // retries after outcomes in which the server may have acted
+	last      outcome  // of the last attempt
+	answered  *outcome // of the last attempt that got an answer outside 2xx
+	wait      time.Duration
+	waiting   bool // a retry is paid for and not yet sent
+
+	conns   connCount
+	api     gen.Client
+	http    http.Client
+	retry   retryablehttp.Client
+	request retryablehttp.Request
+}
+
+// start checks the context, sets the deadline and gets the key.
+func (c *call) start(ctx context.Context) (err error) {
+	if ctx == nil {
+		return invalid(c.operation, "the context is nil")
+	}
+	if ctx.Err() != nil {
+		return c.failed(ctx.Err())
+	}
+	var bounded bool
+	if c.deadline, bounded = ctx.Deadline(); !bounded && c.client.timeout > 0 {
+		c.deadline = time.Now().Add(c.client.timeout)
+	}
+	if c.authorization, err = c.client.authorize(ctx, c.deadline); err != nil {
+		return c.failed(err)
+	}
+	return nil
+}
+
+// Do sends the request until the retry policy has enough.
+func (c *call) Do(req *http.Request) (*http.Response, error) {
+	c.http = c.client.http
+	c.http.Transport = c
+	c.retry.HTTPClient = &c.http
+	c.retry.RetryMax = c.client.retry.MaxAttempts // checkRetry ends sooner
+	c.retry.CheckRetry = c.checkRetry
+	c.retry.Backoff = c.backoff
+	c.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	c.request.Request = req
+	resp, err := c.retry.Do(&c.request)
+	if c.waiting {
+		c.client.budget.deposit(retryCost) // the context ended the wait
+	}
+	return resp, err
+}
+
+// answer returns the body of a 2xx, or the error that the call ends with.
+func (c *call) answer(ctx context.Context) ([]byte, error) {
+	switch {
+	case c.last.success():
+		return c.last.body, nil
+	case c.last.err == errOversize && c.last.status/100 == 2:
+		return nil, c.malformed(errOversize)
+	case c.last.status != 0 && c.last.status/100 != 2 && ctx.Err() == nil:
+		return nil, c.errorResponse()
+	default:
+		return nil, c.failed(matching(c.last.err, ctx.Err()))
+	}
+}
+
+// errorResponse is the last answer outside 2xx, nil if there was none.
+func (c *call) errorResponse() *ErrorResponse {
+	if c.answered == nil {
+		return nil
+	}
+	e := newErrorResponse(c.operation, c.answered, c.redact)
+	e.Attempts = c.attempts
+	return e
+}
+
+// failed is a call's error without an answer, or with one that came before.
+func (c *call) failed(err error) error {
+	f := &failure{text: "oneloop: " + c.operation + ": " + c.redact(err.Error()), cause: err}
+	if before := c.errorResponse(); before != nil {
+		f.text += " (last answer: " + before.summary() + ")"
+		f.cause = errors.Join(err, before)
+	}
+	return f
+}
+
+func (c *call) malformed(reason error) error {
+	return &failure{
+		text:  "oneloop: " + c.operation + ": malformed response: " + reason.Error(),
+		cause: ErrMalformedResponse,
+	}
+}
+
+func (c *call) redact(text string) string {
+	return redact(text, strings.TrimPrefix(c.authorization, bearer), c.linkToken)
+}
+
+// matching returns err so that it matches ended too, unless that is nil.
+func matching(err, ended error) error {
+	switch {
+	case ended == nil || errors.Is(err, ended):
+		return err
+	case err == nil:
+		return ended
+	default:
+		return fmt.Errorf("%w: %w", ended, err)
+	}
+}

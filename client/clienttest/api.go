@@ -1,0 +1,280 @@
+package clienttest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// SDKKey is the SDK key that an API accepts.
+const SDKKey = "sdk_test"
+
+// defaultLifetime is the fake's choice: Oneloop does not say how long a link
+// token lives.
+const defaultLifetime = 15 * time.Minute
+
+// An API is the Oneloop API in memory: an http.Handler and an
+// http.RoundTripper over the same state. It is safe for concurrent use.
+type API struct {
+	lifetime time.Duration
+	now      func() time.Time
+
+	mu       sync.Mutex
+	advanced time.Duration
+	tokens   map[string]*linkToken
+	faults   []Fault
+	requests []Request
+}
+
+type linkToken struct {
+	of        Request
+	expiresAt time.Time
+	revoked   bool
+}
+
+// An Option changes what NewAPI makes.
+type Option func(*API)
+
+// WithLifetime makes link tokens live for d; the default is 15 minutes. With
+// zero or less they are born expired.
+func WithLifetime(d time.Duration) Option { return func(a *API) { a.lifetime = d } }
+
+// WithClock makes now the clock by which link tokens expire; the default is
+// time.Now.
+func WithClock(now func() time.Time) Option { return func(a *API) { a.now = now } }
+
+// NewAPI returns an API without link tokens.
+func NewAPI(opts ...Option) *API {
+	a := &API{lifetime: defaultLifetime, now: time.Now, tokens: map[string]*linkToken{}}
+	for _, opt := range opts {
+		opt(a)
+	}
+	return a
+}
+
+// HTTPClient returns an http.Client that asks a, whatever the base URL:
+//
+//	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
+func (a *API) HTTPClient() *http.Client { return &http.Client{Transport: a} }
+
+// Revoke makes linkToken invalid at once, and reports whether a made it.
+func (a *API) Revoke(linkToken string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, ok := a.tokens[linkToken]
+	if ok {
+		t.revoked = true
+	}
+	return ok
+}
+
+// Advance moves the clock by d from where WithClock has it.
+func (a *API) Advance(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.advanced += d
+}
+
+// A Request is one that an API was sent, as far as it could be read. The SDK
+// key is not kept.
+type Request struct {
+	Operation string // the contract's operationId; "" for anything else
+
+	// Of generateLinkToken.
+	CustomerID, WorkspaceID, ExternalBillingID string
+
+	// Of validateLinkToken.
+	LinkToken string
+}
+
+// Requests returns what a was sent, the oldest first, also what it refused and
+// what met a fault.
+func (a *API) Requests() []Request {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]Request(nil), a.requests...)
+}
+
+// answer is what an API says to a request.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// errorAnswer has the contract's error shape. Which number stands in code, and
+// how a message reads, is the fake's choice.
+func errorAnswer(status int, message string) answer {
+	type detail struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}
+	return jsonAnswer(status, struct {
+		Error detail `json:"error"`
+	}{detail{status, message}})
+}
+
+func jsonAnswer(status int, body any) answer {
+	encoded, _ := json.Marshal(body) // of our own types: it can't fail
+	return answer{status, http.Header{"Content-Type": {"application/json"}}, encoded}
+}
+
+// serve answers r, or says how its connection ends.
+func (a *API) serve(r *http.Request) (answer, error) {
+	request, refusal := read(r)
+	if fault, ok := a.record(request); ok {
+		switch own, err := fault.strike(r.Context()); {
+		case err != nil:
+			return answer{}, err
+		case own != nil:
+			return *own, nil
+		}
+	}
+	switch {
+	case refusal != nil && request.Operation == "":
+		return *refusal, nil
+	case r.Header.Get("Authorization") != "Bearer "+SDKKey:
+		return errorAnswer(http.StatusUnauthorized, "invalid SDK key"), nil
+	case refusal != nil:
+		return *refusal, nil
+	case request.Operation == "generateLinkToken":
+		return a.generate(request), nil
+	default:
+		return a.validate(request), nil
+	}
+}
+
+// record keeps the request and takes the fault that is queued for it.
+func (a *API) record(r Request) (fault Fault, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.requests = append(a.requests, r)
+	if len(a.faults) == 0 {
+		return Fault{}, false
+	}
+	fault, a.faults = a.faults[0], a.faults[1:]
+	return fault, true
+}
+
+// read finds the operation, under any base path, and its arguments.
+func read(r *http.Request) (Request, *answer) {
+	refuse := func(request Request, status int, message string) (Request, *answer) {
+		refusal := errorAnswer(status, message)
+		return request, &refusal
+	}
+	_, rest, found := strings.Cut(r.URL.EscapedPath(), "/api/v1/link-token")
+	segment, isToken := strings.CutPrefix(rest, "/")
+	switch {
+	case found && rest == "" && r.Method == http.MethodPost:
+		request, problem := readGenerate(r)
+		if problem != "" {
+			return refuse(request, http.StatusBadRequest, problem)
+		}
+		return request, nil
+	case found && isToken && segment != "" && !strings.Contains(segment, "/") && r.Method == http.MethodGet:
+		token, err := url.PathUnescape(segment)
+		request := Request{Operation: "validateLinkToken", LinkToken: token}
+		if err != nil {
+			return refuse(request, http.StatusBadRequest, "the path does not decode")
+		}
+		return request, nil
+	default:
+		return refuse(Request{}, http.StatusNotFound, "no such operation")
+	}
+}
+
+func readGenerate(r *http.Request) (request Request, problem string) {
+	request.Operation = "generateLinkToken"
+	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t != "application/json" {
+		return request, "the content type is not application/json"
+	}
+	var body struct {
+		CustomerID        *string `json:"customerId"`
+		WorkspaceID       *string `json:"workspaceId"`
+		ExternalBillingID *string `json:"externalBillingId"`
+	}
+	if r.Body == nil {
+		return request, "the body is missing"
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err != nil {
+		return request, "the body could not be read"
+	}
+	if err := json.Unmarshal(data, &body); err != nil {
+		return request, "the body is not what the contract says"
+	}
+	for _, field := range []struct {
+		name     string
+		required bool
+		from     *string
+		to       *string
+	}{
+		{"customerId", true, body.CustomerID, &request.CustomerID},
+		{"workspaceId", true, body.WorkspaceID, &request.WorkspaceID},
+		{"externalBillingId", false, body.ExternalBillingID, &request.ExternalBillingID},
+	} {
+		if field.from != nil {
+			*field.to = *field.from
+		} else if field.required {
+			problem = field.name + " is missing"
+		}
+	}
+	return request, problem
+}
+
+func (a *API) clock() time.Time { return a.now().Add(a.advanced) }
+
+func (a *API) generate(r Request) answer {
+	if a.now == nil {
+		return errorAnswer(http.StatusInternalServerError, "clienttest: WithClock was given nil")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	token := "lt_test_" + rand.Text()
+	expiresAt := a.clock().Add(a.lifetime)
+	if expiresAt.Unix() <= 0 {
+		return errorAnswer(http.StatusInternalServerError, "clienttest: the clock is before 1970, which the contract cannot express")
+	}
+	a.tokens[token] = &linkToken{of: r, expiresAt: expiresAt}
+	return jsonAnswer(http.StatusOK, struct {
+		Token     string `json:"token"`
+		ExpiresAt int64  `json:"expiresAt"`
+	}{token, epoch(expiresAt)})
+}
+
+func (a *API) validate(r Request) answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, ok := a.tokens[r.LinkToken]
+	if !ok {
+		return errorAnswer(http.StatusBadRequest, "unknown link token")
+	}
+	return jsonAnswer(http.StatusOK, struct {
+		Valid             bool   `json:"valid"`
+		ExpiresAt         int64  `json:"expiresAt"`
+		WorkspaceID       string `json:"workspaceId"`
+		CustomerID        string `json:"customerId"`
+		ExternalBillingID string `json:"externalBillingId,omitempty"`
+	}{
+		Valid:             !t.revoked && a.clock().Before(t.expiresAt),
+		ExpiresAt:         epoch(t.expiresAt),
+		WorkspaceID:       t.of.WorkspaceID,
+		CustomerID:        t.of.CustomerID,
+		ExternalBillingID: t.of.ExternalBillingID,
+	})
+}
+
+// epoch is in milliseconds, but where package client would take them for
+// seconds: before March 1973.
+func epoch(t time.Time) int64 {
+	if ms := t.UnixMilli(); ms >= 1e11 {
+		return ms
+	}
+	return t.Unix()
+}

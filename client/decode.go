@@ -1,0 +1,69 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// decode reads the body of a 2xx into a generated type. encoding/json refuses
+// anything after the value; what is missing is for the caller to see, whose
+// required fields are pointers. Errors say what is wrong in our words: those of
+// encoding/json may quote the body.
+func decode(header http.Header, body []byte, into any) error {
+	if !isJSON(header.Get("Content-Type")) {
+		return errors.New("the content type is not JSON")
+	}
+	if !utf8.Valid(body) {
+		return errors.New("the body is not UTF-8") // encoding/json would replace bytes in silence
+	}
+	err := json.Unmarshal(body, into)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &wrong):
+		return errors.New("the body is not one JSON value")
+	case wrong.Field == "":
+		return errors.New("the body is not a JSON object")
+	default:
+		return fmt.Errorf("%s does not hold a value of type %s", wrong.Field, wrong.Type)
+	}
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	mediaType, _, _ := mime.ParseMediaType(contentType)
+	return mediaType == "application/json" ||
+		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
+}
+
+func missing(field string) error {
+	return fmt.Errorf("%s is missing or null", field)
+}
+
+// parseExpiresAt reads the epoch number whose unit Oneloop does not document by
+// its size: 1e11 is March 1973 in milliseconds, and the year 5138 in seconds.
+func parseExpiresAt(epoch *int64) (time.Time, error) {
+	if epoch == nil {
+		return time.Time{}, missing("expiresAt")
+	}
+	if *epoch <= 0 {
+		return time.Time{}, errors.New("expiresAt is not greater than 0")
+	}
+	t := time.Unix(*epoch, 0)
+	if *epoch >= 1e11 {
+		t = time.UnixMilli(*epoch)
+	}
+	if t = t.UTC(); t.Year() > 9999 { // RFC 3339, as which it is encoded, ends there
+		return time.Time{}, errors.New("expiresAt is after the year 9999")
+	}
+	return t, nil
+}

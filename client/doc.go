@@ -1,0 +1,2 @@
+// Package client calls the Oneloop API's link tokens.
+package client

@@ -1,0 +1,189 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// RetryPolicy says how a call is retried. A zero field means its default. What
+// is retried at all is not for the policy to say: see the package's
+// documentation.
+type RetryPolicy struct {
+	// MaxAttempts is how often a call is tried at most, the first time included.
+	// The default is 3; 1 means never to retry.
+	MaxAttempts int
+	// BaseDelay is the upper bound of the wait before the first retry. It doubles
+	// with each further one, and the wait is drawn from the whole interval below
+	// it. The default is 250 ms; after 429 and 503 without a Retry-After it is 1 s.
+	BaseDelay time.Duration
+	// MaxDelay bounds the bound. The default is 5 s.
+	MaxDelay time.Duration
+	// MaxRetryAfter is the longest Retry-After that is waited for. A longer one
+	// ends the call with its *ErrorResponse. The default is 10 s.
+	MaxRetryAfter time.Duration
+	// AttemptTimeout bounds each attempt, from connecting to the end of the
+	// answer's body. The default is 8 s.
+	AttemptTimeout time.Duration
+}
+
+// busyDelay is the base of the wait after 429 and 503 that don't say how long.
+const busyDelay = time.Second
+
+func (p RetryPolicy) withDefaults() RetryPolicy {
+	orDefault(&p.MaxAttempts, 3)
+	orDefault(&p.BaseDelay, 250*time.Millisecond)
+	orDefault(&p.MaxDelay, 5*time.Second)
+	orDefault(&p.MaxRetryAfter, 10*time.Second)
+	orDefault(&p.AttemptTimeout, 8*time.Second)
+	return p
+}
+
+func orDefault[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// checkRetry decides after each attempt what is next, and tells the observer.
+// go-retryablehttp's own view of the attempt is not used: the transport's is
+// whole, where http.Client's has lost a 3xx with a Location that doesn't parse.
+func (c *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+	o := &c.last
+	if o.success() {
+		if c.attempts == 1 {
+			c.client.budget.deposit(firstSuccess)
+		} else {
+			c.client.budget.deposit(retryCost)
+		}
+	}
+	var retry bool
+	c.wait, retry = c.next(ctx)
+	c.waiting = retry
+	a := Attempt{
+		Operation:  c.operation,
+		Number:     c.attempts,
+		StatusCode: o.status,
+		Duration:   o.duration,
+		RetryIn:    c.wait,
+		WillRetry:  retry,
+	}
+	if o.err != nil {
+		a.Err = &failure{text: c.redact(o.err.Error()), cause: o.err}
+	}
+	c.client.observe(ctx, a)
+	return retry, nil
+}
+
+// backoff hands go-retryablehttp the wait that checkRetry has computed.
+func (c *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return c.wait }
+
+// next returns how long to wait before the next attempt, or that there is none.
+func (c *call) next(ctx context.Context) (wait time.Duration, retry bool) {
+	o, policy := &c.last, &c.client.retry
+	class := o.class()
+	switch {
+	case class == final, ctx.Err() != nil, c.attempts >= policy.MaxAttempts:
+		return 0, false
+	case class == perhapsProcessed && o.method == http.MethodPost && c.ambiguous > 0:
+		return 0, false // a second one could make a second unused token
+	case o.retryAfter > policy.MaxRetryAfter:
+		return 0, false
+	}
+	base := policy.BaseDelay
+	if !o.hasRetryAfter && (o.status == http.StatusTooManyRequests || o.status == http.StatusServiceUnavailable) {
+		base = busyDelay
+	}
+	wait = max(jitter(base, policy.MaxDelay, c.attempts-1), o.retryAfter)
+	if !c.deadline.IsZero() && wait >= time.Until(c.deadline) {
+		return 0, false
+	}
+	if !c.client.budget.withdraw(retryCost) {
+		return 0, false
+	}
+	if class == perhapsProcessed {
+		c.ambiguous++
+	}
+	return wait, true
+}
+
+// class says what an outcome means for a retry.
+type class int
+
+const (
+	final            class = iota // a retry would not help, or not be wanted
+	neverSent                     // the server has surely not acted
+	perhapsProcessed              // the server may have acted
+)
+
+func (o *outcome) class() class {
+	switch {
+	case o.err == errOversize:
+		return final
+	case o.status == 0 || o.status/100 == 2 && o.err != nil:
+		return errorClass(o.err)
+	}
+	switch o.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return neverSent
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return perhapsProcessed
+	}
+	return final
+}
+
+func errorClass(err error) class {
+	text := err.Error()
+	var (
+		dns *net.DNSError
+		op  *net.OpError
+	)
+	switch {
+	// net/http's and crypto/tls's errors have no types that would tell.
+	case strings.Contains(text, "net/http: TLS handshake timeout"):
+		return neverSent
+	case strings.Contains(text, "tls: "), strings.Contains(text, "x509: "), errors.Is(err, http.ErrSchemeMismatch):
+		return final
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return final
+	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
+		return neverSent
+	}
+	return perhapsProcessed
+}
+
+// jitter draws the wait before retry n, counted from 0: uniform between 0 and
+// base·2ⁿ or limit, whichever is less.
+func jitter(base, limit time.Duration, n int) time.Duration {
+	for ; n > 0 && base < limit; n-- {
+		base = min(base, math.MaxInt64/2) * 2
+	}
+	return rand.N(min(base, limit))
+}
+
+// parseRetryAfter reads a Retry-After header (RFC 9110, section 10.2.3):
+// seconds, or an HTTP date. A date that has passed is 0, and what a
+// time.Duration can't hold is its maximum. Anything else is no Retry-After.
+func parseRetryAfter(value string) (time.Duration, bool) {
+	if value == "" {
+		return 0, false
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
+			return math.MaxInt64, true
+		}
+		return time.Duration(seconds) * time.Second, true
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return max(0, time.Until(date)), true // Until saturates
+}
