@@ -1,0 +1,103 @@
+// Command quickstart makes a link token, validates it, and shows an error.
+//
+// With ONELOOP_SDK_KEY in the environment it calls Oneloop (ONELOOP_BASE_URL
+// overrides where); without, it runs against the fake API in its own process.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	customer := flags.String("customer", "customer_1", "`id` of the customer who gets the link token")
+	workspace := flags.String("workspace", "workspace_1", "`id` of the workspace that it is for")
+	flags.SetOutput(io.Discard) // main prints the error, in one line
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(out)
+			flags.Usage()
+			return nil
+		}
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+
+	c, err := newClient(getenv, out)
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdleConnections()
+
+	token, err := c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{
+		CustomerID:  *customer,
+		WorkspaceID: *workspace,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Generated link token %s, which expires at %s (in %s).\n",
+		mask(token.Token), token.ExpiresAt.Format(time.RFC3339), time.Until(token.ExpiresAt).Round(time.Second))
+
+	validation, err := c.ValidateLinkToken(ctx, token.Token)
+	if err != nil {
+		return err
+	}
+	if !validation.Valid {
+		return errors.New("oneloop calls the new link token invalid")
+	}
+	fmt.Fprintf(out, "It is valid, and belongs to customer %s in workspace %s.\n", validation.CustomerID, validation.WorkspaceID)
+
+	_, err = c.ValidateLinkToken(ctx, "no-such-link-token")
+	fmt.Fprintln(out, "An unknown link token gives:", err)
+	var answer *client.ErrorResponse
+	if errors.As(err, &answer) {
+		fmt.Fprintf(out, "That is an *ErrorResponse with status %d; errors.Is(err, client.ErrBadRequest) is %t.\n",
+			answer.StatusCode, errors.Is(err, client.ErrBadRequest))
+	}
+	return nil
+}
+
+func newClient(getenv func(string) string, out io.Writer) (*client.Client, error) {
+	key := getenv("ONELOOP_SDK_KEY")
+	if key == "" {
+		fmt.Fprintln(out, "ONELOOP_SDK_KEY is not set: using the fake API in this process.")
+		return client.New(clienttest.SDKKey, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
+	}
+	baseURL := client.DefaultBaseURL
+	if override := getenv("ONELOOP_BASE_URL"); override != "" {
+		baseURL = override
+	}
+	fmt.Fprintln(out, "Calling", baseURL)
+	return client.New(key, client.WithBaseURL(baseURL))
+}
+
+// mask shows enough of a link token to tell two apart, and too little to use it.
+func mask(token string) string {
+	const shown = 4
+	if len(token) < 4*shown {
+		return "****"
+	}
+	return "****" + token[len(token)-shown:]
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+func env(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestRunWithoutKey(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-customer", "ada", "-workspace", "engines"}, env(nil), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"ONELOOP_SDK_KEY is not set",
+		"Generated link token ****",
+		"customer ada in workspace engines",
+		"400 Bad Request: unknown link token (code 400)",
+		"client.ErrBadRequest) is true",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q:\n%s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "lt_test_") {
+		t.Errorf("the output shows the link token:\n%s", &out)
+	}
+}
+
+func TestRunWithKey(t *testing.T) {
+	api := clienttest.NewAPI()
+	server := httptest.NewServer(api)
+	defer server.Close()
+	var out bytes.Buffer
+	err := run(t.Context(), nil, env(map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": server.URL}), &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "Calling "+server.URL) {
+		t.Errorf("the output does not say what was called:\n%s", &out)
+	}
+	if got := len(api.Requests()); got != 3 {
+		t.Errorf("the server saw %d requests, want 3", got)
+	}
+}
+
+func TestRunFails(t *testing.T) {
+	server := httptest.NewServer(clienttest.NewAPI())
+	defer server.Close()
+	for name, test := range map[string]struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		"wrong key": {
+			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": server.URL},
+			want: "401 Unauthorized",
+		},
+		"plain http": {
+			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"},
+			want: "WithBaseURL",
+		},
+		"empty customer": {args: []string{"-customer", ""}, want: "CustomerID is empty"},
+		"unknown flag":   {args: []string{"-nope"}, want: "nope"},
+		"argument":       {args: []string{"nope"}, want: "nope"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := run(t.Context(), test.args, env(test.env), new(bytes.Buffer))
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, test.want)
+			}
+		})
+	}
+}
