@@ -100,7 +100,7 @@ func (c *call) errorResponse() *ErrorResponse {
 
 // failed is a call's error without an answer, or with one that came before.
 func (c *call) failed(err error) error {
-	f := &failure{text: "oneloop: " + c.operation + ": " + c.redact(err.Error()), cause: err}
+	f := &failure{text: "oneloop: " + c.operation + ": " + oneLine(c.redact(err.Error())), cause: err}
 	if before := c.errorResponse(); before != nil {
 		f.text += " (last answer: " + before.summary() + ")"
 		f.cause = errors.Join(err, before)

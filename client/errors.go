@@ -47,21 +47,21 @@ const (
 //	var answer *client.ErrorResponse
 //	if errors.As(err, &answer) && answer.StatusCode == http.StatusConflict { … }
 //
-// Printing it shows no header and no body. Header and Body are as received: if
-// the server echoes the SDK key or the link token there, they hold it.
+// If the server echoes the SDK key or the link token, "[redacted]" stands for
+// it in Message and Header. Body is as received; printing does not show it.
 type ErrorResponse struct {
 	Operation  string        // the contract's operationId
 	StatusCode int           // of the last answer
 	Code       float64       // error.code of the body, a number in the contract; 0 where there was none
-	Message    string        // error.message of the body without the call's secrets, else the status text
+	Message    string        // error.message of the body, else the status text
 	RetryAfter time.Duration // of the Retry-After header, seconds or date; 0 where there was none or it has passed
 	Attempts   int           // of the whole call
 	Header     http.Header
-	Body       []byte // at most 64 KiB
+	Body       []byte // as received, at most 64 KiB
 }
 
 // newErrorResponse keeps the status whatever the body is: what can't be read
-// of it stays zero. clean takes the call's secrets out of the message.
+// of it stays zero. clean takes the call's secrets out of a text.
 func newErrorResponse(operation string, o *outcome, clean func(string) string) *ErrorResponse {
 	var wire gen.ErrorResponse
 	_ = json.Unmarshal(o.body, &wire)
@@ -69,13 +69,19 @@ func newErrorResponse(operation string, o *outcome, clean func(string) string) *
 	if message == "" {
 		message = http.StatusText(o.status)
 	}
+	header := o.header.Clone()
+	for _, values := range header {
+		for i := range values {
+			values[i] = clean(values[i])
+		}
+	}
 	return &ErrorResponse{
 		Operation:  operation,
 		StatusCode: o.status,
 		Code:       wire.Error.Code,
 		Message:    message,
 		RetryAfter: o.retryAfter,
-		Header:     o.header,
+		Header:     header,
 		Body:       bytes.Clone(o.body[:min(len(o.body), maxErrorBody)]),
 	}
 }
