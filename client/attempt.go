@@ -48,7 +48,8 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithDeadline(req.Context(), deadline)
 	defer cancel()
-	out := req.WithContext(c.limitConns(ctx, cancel))
+	ctx, conns := limitConns(ctx, cancel)
+	out := req.WithContext(ctx)
 	// Here and not in Do, so that http.Client, which copies the headers that it
 	// is given, never holds the key.
 	out.Header = make(http.Header, len(req.Header)+3)
@@ -74,7 +75,7 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.last.retryAfter, c.last.hasRetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"))
 		c.last.body, err = readBody(resp)
 	}
-	if err != nil && c.conns.exceeded.Load() {
+	if err != nil && conns.exceeded.Load() {
 		err = errReplayed // not the cancellation that ended it
 	} else if err != nil {
 		err = matching(err, ctx.Err()) // some transports and dialers hide it
@@ -111,7 +112,8 @@ func readBody(resp *http.Response) ([]byte, error) {
 
 type connCountKey struct{}
 
-// connCount is what httptrace tells of an attempt's connections.
+// connCount counts an attempt's connections. Each attempt has its own, because
+// net/http may dial on, and ask its trace, after the attempt has ended.
 type connCount struct {
 	trace    httptrace.ClientTrace
 	got      atomic.Int32
@@ -122,10 +124,8 @@ type connCount struct {
 // wire, because net/http replays a request by itself where it takes that for
 // safe: without an end against an HTTP/2 server that answers every connection
 // with GOAWAY (golang/go#52459).
-func (c *call) limitConns(ctx context.Context, cancel context.CancelFunc) context.Context {
-	n := &c.conns
-	n.got.Store(0)
-	n.exceeded.Store(false)
+func limitConns(ctx context.Context, cancel context.CancelFunc) (context.Context, *connCount) {
+	n := new(connCount)
 	n.trace = httptrace.ClientTrace{
 		// In GotConn it would be too late: the request is being written.
 		GetConn: func(string) {
@@ -136,5 +136,5 @@ func (c *call) limitConns(ctx context.Context, cancel context.CancelFunc) contex
 		},
 		GotConn: func(httptrace.GotConnInfo) { n.got.Add(1) },
 	}
-	return context.WithValue(httptrace.WithClientTrace(ctx, &n.trace), connCountKey{}, n)
+	return context.WithValue(httptrace.WithClientTrace(ctx, &n.trace), connCountKey{}, n), n
 }

@@ -32,7 +32,6 @@ type call struct {
 	wait      time.Duration
 	waiting   bool // a retry is paid for and not yet sent
 
-	conns   connCount
 	api     gen.Client
 	http    http.Client
 	retry   retryablehttp.Client
@@ -74,17 +73,31 @@ func (c *call) Do(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// ended says how the call's time has ended, if it has. A deadline that has
+// passed counts also where the timer of ctx has yet to fire.
+func (c *call) ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
 // answer returns the body of a 2xx, or the error that the call ends with.
 func (c *call) answer(ctx context.Context) ([]byte, error) {
-	switch {
-	case c.last.success():
+	if c.last.success() {
 		return c.last.body, nil
+	}
+	ended := c.ended(ctx)
+	switch {
 	case c.last.err == errOversize && c.last.status/100 == 2:
 		return nil, c.malformed(errOversize)
-	case c.last.status != 0 && c.last.status/100 != 2 && ctx.Err() == nil:
+	case c.last.status != 0 && c.last.status/100 != 2 && ended == nil:
 		return nil, c.errorResponse()
 	default:
-		return nil, c.failed(matching(c.last.err, ctx.Err()))
+		return nil, c.failed(matching(c.last.err, ended))
 	}
 }
 

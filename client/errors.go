@@ -54,7 +54,7 @@ type ErrorResponse struct {
 	StatusCode int           // of the last answer
 	Code       float64       // error.code of the body, a number in the contract; 0 where there was none
 	Message    string        // error.message of the body, else the status text
-	RetryAfter time.Duration // of the Retry-After header, seconds or date; 0 where there was none or it has passed
+	RetryAfter time.Duration // of the Retry-After header as it was received, the largest Duration where that is too small; 0: none, or passed
 	Attempts   int           // of the whole call
 	Header     http.Header
 	Body       []byte // as received, at most 64 KiB

@@ -12,7 +12,8 @@ import (
 )
 
 // An Option changes what New makes. Options are checked where they are given:
-// New's error names the one it refuses. The later of two equal options counts.
+// New's error names the one it refuses. Where two set the same thing, the later
+// one counts.
 type Option func(*settings) error
 
 type settings struct {
@@ -74,7 +75,8 @@ func WithHTTPClient(hc *http.Client) Option {
 // WithKeySource asks source for the SDK key once per call, so that a key can
 // be rotated without a restart. New's sdkKey must be "" then. The context is
 // the call's, bounded by WithTimeout. An error of source ends the call before
-// anything is sent, and is found by errors.Is and errors.As.
+// anything is sent, and is found by errors.Is and errors.As; a key that New
+// would refuse ends it with ErrInvalidArgument.
 func WithKeySource(source func(context.Context) (string, error)) Option {
 	return func(s *settings) error {
 		if source == nil {
@@ -86,7 +88,8 @@ func WithKeySource(source func(context.Context) (string, error)) Option {
 }
 
 // WithTimeout bounds a whole call, retries and waits included, where its
-// context has no deadline. The default is 30 seconds; 0 means no bound.
+// context has no deadline. The default is 30 seconds; 0 means no bound. A
+// handler of a server does well with less than the server's WriteTimeout.
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error {
 		if d < 0 {
@@ -130,13 +133,18 @@ func userAgent(product string) string {
 
 // WithObserver tells observe of every attempt, in order, on the goroutine of
 // the call and with its context; the next attempt waits until observe returns.
-// LogAttempts makes an observer that logs.
+// LogAttempts makes an observer that logs. Given more than once, all observers
+// are told, in the order of the options.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(s *settings) error {
 		if observe == nil {
 			return invalid("WithObserver", "the function is nil")
 		}
-		s.observe = observe
+		earlier := s.observe
+		s.observe = func(ctx context.Context, a Attempt) {
+			earlier(ctx, a)
+			observe(ctx, a)
+		}
 		return nil
 	}
 }
@@ -149,13 +157,20 @@ type authFunc func(ctx context.Context, deadline time.Time) (string, error)
 const bearer = "Bearer "
 
 func newAuthFunc(sdkKey string, source func(context.Context) (string, error)) (authFunc, error) {
-	if source == nil {
-		header := bearer + sdkKey
-		return func(context.Context, time.Time) (string, error) { return header, nil }, checkKey("New", sdkKey)
+	if source != nil {
+		if sdkKey != "" {
+			return nil, invalid("New", "both an SDK key and WithKeySource are given")
+		}
+		return sourceAuthFunc(source), nil
 	}
-	if sdkKey != "" {
-		return nil, invalid("New", "both an SDK key and WithKeySource are given")
+	if problem := keyProblem(sdkKey); problem != "" {
+		return nil, invalid("New", problem)
 	}
+	header := bearer + sdkKey
+	return func(context.Context, time.Time) (string, error) { return header, nil }, nil
+}
+
+func sourceAuthFunc(source func(context.Context) (string, error)) authFunc {
 	return func(ctx context.Context, deadline time.Time) (string, error) {
 		if !deadline.IsZero() {
 			var cancel context.CancelFunc
@@ -166,16 +181,19 @@ func newAuthFunc(sdkKey string, source func(context.Context) (string, error)) (a
 		if err != nil {
 			return "", err
 		}
-		return bearer + key, checkKey("WithKeySource", key)
-	}, nil
+		if problem := keyProblem(key); problem != "" {
+			return "", &failure{text: "WithKeySource: " + problem, cause: ErrInvalidArgument}
+		}
+		return bearer + key, nil
+	}
 }
 
-func checkKey(name, key string) error {
+func keyProblem(key string) string {
 	if key == "" {
-		return invalid(name, "the SDK key is empty")
+		return "the SDK key is empty"
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return invalid(name, "the SDK key has spaces or control characters")
+		return "the SDK key has spaces or control characters"
 	}
-	return nil
+	return ""
 }

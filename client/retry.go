@@ -89,7 +89,7 @@ func (c *call) next(ctx context.Context) (wait time.Duration, retry bool) {
 	o, policy := &c.last, &c.client.retry
 	class := o.class()
 	switch {
-	case class == final, ctx.Err() != nil, c.attempts >= policy.MaxAttempts:
+	case class == final, c.ended(ctx) != nil, c.attempts >= policy.MaxAttempts:
 		return 0, false
 	case class == perhapsProcessed && o.method == http.MethodPost && c.ambiguous > 0:
 		return 0, false // a second one could make a second unused token
@@ -161,8 +161,12 @@ func errorClass(err error) class {
 // jitter draws the wait before retry n, counted from 0: uniform between 0 and
 // base·2ⁿ or limit, whichever is less.
 func jitter(base, limit time.Duration, n int) time.Duration {
-	for ; n > 0 && base < limit; n-- {
-		base = min(base, math.MaxInt64/2) * 2
+	for ; n > 0; n-- {
+		if base > limit/2 {
+			base = limit
+			break
+		}
+		base *= 2
 	}
 	return rand.N(min(base, limit))
 }

@@ -327,8 +327,12 @@ func TestErrorsShowNoSecret(t *testing.T) {
 				logText := client.LogAttempts(slog.New(slog.NewTextHandler(&logs[0], debug)))
 				logJSON := client.LogAttempts(slog.New(slog.NewJSONHandler(&logs[1], debug)))
 				var attempts []client.Attempt
+				policy := quick
+				if strings.HasPrefix(class.name, "hanging") {
+					policy.AttemptTimeout = 50 * time.Millisecond
+				}
 				c := class.client(t,
-					client.WithRetryPolicy(client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: time.Millisecond, AttemptTimeout: 50 * time.Millisecond}),
+					client.WithRetryPolicy(policy),
 					client.WithObserver(func(ctx context.Context, a client.Attempt) {
 						attempts = append(attempts, a)
 						logText(ctx, a)

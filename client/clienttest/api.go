@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // SDKKey is the SDK key that an API accepts.
@@ -168,16 +169,18 @@ func read(r *http.Request) (Request, *answer) {
 		refusal := errorAnswer(status, message)
 		return request, &refusal
 	}
-	_, rest, found := strings.Cut(r.URL.EscapedPath(), "/api/v1/link-token")
-	segment, isToken := strings.CutPrefix(rest, "/")
+	const path = "/api/v1/link-token"
+	escaped := r.URL.EscapedPath()
+	rest := escaped[strings.LastIndex(escaped, path)+1:]
+	segment, isToken := strings.CutPrefix(rest, path[1:]+"/")
 	switch {
-	case found && rest == "" && r.Method == http.MethodPost:
+	case r.Method == http.MethodPost && rest == path[1:]:
 		request, problem := readGenerate(r)
 		if problem != "" {
 			return refuse(request, http.StatusBadRequest, problem)
 		}
 		return request, nil
-	case found && isToken && segment != "" && !strings.Contains(segment, "/") && r.Method == http.MethodGet:
+	case r.Method == http.MethodGet && isToken && segment != "" && !strings.Contains(segment, "/"):
 		token, err := url.PathUnescape(segment)
 		request := Request{Operation: "validateLinkToken", LinkToken: token}
 		if err != nil {
@@ -194,11 +197,6 @@ func readGenerate(r *http.Request) (request Request, problem string) {
 	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t != "application/json" {
 		return request, "the content type is not application/json"
 	}
-	var body struct {
-		CustomerID        *string `json:"customerId"`
-		WorkspaceID       *string `json:"workspaceId"`
-		ExternalBillingID *string `json:"externalBillingId"`
-	}
 	if r.Body == nil {
 		return request, "the body is missing"
 	}
@@ -206,24 +204,24 @@ func readGenerate(r *http.Request) (request Request, problem string) {
 	if err != nil {
 		return request, "the body could not be read"
 	}
-	if err := json.Unmarshal(data, &body); err != nil {
-		return request, "the body is not what the contract says"
+	var body map[string]any // unlike a struct's, its names are exact
+	if json.Unmarshal(data, &body) != nil || !utf8.Valid(data) {
+		return request, "the body is not a JSON object"
 	}
-	for _, field := range []struct {
-		name     string
-		required bool
-		from     *string
-		to       *string
-	}{
-		{"customerId", true, body.CustomerID, &request.CustomerID},
-		{"workspaceId", true, body.WorkspaceID, &request.WorkspaceID},
-		{"externalBillingId", false, body.ExternalBillingID, &request.ExternalBillingID},
+	for name, to := range map[string]*string{
+		"customerId":        &request.CustomerID,
+		"workspaceId":       &request.WorkspaceID,
+		"externalBillingId": &request.ExternalBillingID,
 	} {
-		if field.from != nil {
-			*field.to = *field.from
-		} else if field.required {
-			problem = field.name + " is missing"
+		value, present := body[name]
+		if !present && name == "externalBillingId" {
+			continue
 		}
+		text, ok := value.(string)
+		if !ok {
+			problem = name + " is missing or not a string"
+		}
+		*to = text
 	}
 	return request, problem
 }
@@ -238,8 +236,8 @@ func (a *API) generate(r Request) answer {
 	defer a.mu.Unlock()
 	token := "lt_test_" + rand.Text()
 	expiresAt := a.clock().Add(a.lifetime)
-	if expiresAt.Unix() <= 0 {
-		return errorAnswer(http.StatusInternalServerError, "clienttest: the clock is before 1970, which the contract cannot express")
+	if expiresAt.Unix() <= 0 || expiresAt.UTC().Year() > 9999 {
+		return errorAnswer(http.StatusInternalServerError, "clienttest: a link token would expire before 1970 or after 9999")
 	}
 	a.tokens[token] = &linkToken{of: r, expiresAt: expiresAt}
 	return jsonAnswer(http.StatusOK, struct {

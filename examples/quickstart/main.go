@@ -89,8 +89,11 @@ func newClient(getenv func(string) string, out io.Writer) (*client.Client, error
 	if override := getenv("ONELOOP_BASE_URL"); override != "" {
 		baseURL = override
 	}
-	fmt.Fprintln(out, "Calling", baseURL)
-	return client.New(key, client.WithBaseURL(baseURL))
+	c, err := client.New(key, client.WithBaseURL(baseURL))
+	if err == nil { // a URL that New refuses may hold a password
+		fmt.Fprintln(out, "Calling", baseURL)
+	}
+	return c, err
 }
 
 // mask shows enough of a link token to tell two apart, and too little to use it.
