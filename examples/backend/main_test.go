@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+func env(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+// start runs the backend on a free port, and returns its URL and what ends it
+// and returns run's output and error.
+func start(t *testing.T, vars map[string]string) (url string, stop func() (out string, err error)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	reader, writer := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx, []string{"-addr", "localhost:0"}, env(vars), writer)
+		writer.Close()
+		done <- err
+	}()
+	var out strings.Builder
+	lines := bufio.NewScanner(reader)
+	for url == "" && lines.Scan() {
+		out.WriteString(lines.Text() + "\n")
+		if rest, ok := strings.CutPrefix(lines.Text(), "Open "); ok {
+			url, _, _ = strings.Cut(rest, " ")
+		}
+	}
+	if url == "" {
+		t.Fatalf("run ended with %v:\n%s", <-done, &out)
+	}
+	return url, func() (string, error) {
+		cancel()
+		for lines.Scan() {
+			out.WriteString(lines.Text() + "\n")
+		}
+		return out.String(), <-done
+	}
+}
+
+func TestRun(t *testing.T) {
+	oneloop := httptest.NewServer(clienttest.NewAPI())
+	defer oneloop.Close()
+	for name, test := range map[string]struct {
+		env  map[string]string
+		says string
+	}{
+		"without a key": {nil, "ONELOOP_SDK_KEY is not set"},
+		"with a key": {
+			map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": oneloop.URL},
+			"Calling " + oneloop.URL,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, stop := start(t, test.env)
+			jar, _ := cookiejar.New(nil)
+			browser := &http.Client{Jar: jar}
+			send := func(method, path, linkToken string) *http.Response {
+				t.Helper()
+				r, err := http.NewRequestWithContext(t.Context(), method, url+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if linkToken != "" {
+					r.Header.Set("Authorization", "Bearer "+linkToken)
+				}
+				resp, err := browser.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { resp.Body.Close() })
+				return resp
+			}
+
+			refused(t, send(http.MethodPost, "link-token", ""), http.StatusUnauthorized, "not signed in")
+			page, err := io.ReadAll(send(http.MethodGet, "", "").Body)
+			if err != nil || !bytes.Contains(page, []byte("Get a link token")) {
+				t.Errorf("the page is %q, %v", page, err)
+			}
+			var token client.LinkToken
+			decode(t, send(http.MethodPost, "link-token", ""), http.StatusOK, &token)
+			var got identity
+			decode(t, send(http.MethodGet, "whoami", token.Token), http.StatusOK, &got)
+			if want := (identity{demoWorkspace, demoCustomer}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			refused(t, send(http.MethodGet, "whoami", ""), http.StatusUnauthorized, textNotAdmitted)
+
+			out, err := stop()
+			if err != nil {
+				t.Errorf("run ended with %v", err)
+			}
+			if !strings.Contains(out, test.says) || strings.Contains(out, clienttest.SDKKey) {
+				t.Errorf("the output is:\n%s", out)
+			}
+			if conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(url, "http:"), "/")); err == nil {
+				conn.Close()
+				t.Error("the port is still open")
+			}
+		})
+	}
+}
+
+func TestRunFails(t *testing.T) {
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, test := range map[string]struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		"port in use":  {args: []string{"-addr", taken.Addr().String()}, want: "bind"},
+		"bad address":  {args: []string{"-addr", "nowhere"}, want: "missing port"},
+		"unknown flag": {args: []string{"-nope"}, want: "nope"},
+		"argument":     {args: []string{"nope"}, want: "nope"},
+		"bad SDK key":  {env: map[string]string{"ONELOOP_SDK_KEY": "sdk wrong"}, want: "SDK key"},
+		"plain http": {
+			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"},
+			want: "WithBaseURL",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := run(t.Context(), test.args, env(test.env), new(bytes.Buffer))
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-h"}, env(nil), &out); err != nil || !strings.Contains(out.String(), `(default "localhost:8080")`) {
+		t.Errorf("got %v and:\n%s", err, &out)
+	}
+}
+
+// pipeListener accepts what is sent to it: connections in memory, so that a
+// server can run in a synctest bubble.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{make(chan net.Conn), make(chan struct{})}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestServeShutdown stops the server while a request is in flight.
+func TestServeShutdown(t *testing.T) {
+	for name, test := range map[string]struct {
+		takes    time.Duration // the request, from when it was received
+		answered bool
+		wantErr  error
+	}{
+		"lets a request finish":   {10 * time.Second, true, nil},
+		"does not wait for ever":  {time.Hour, false, context.DeadlineExceeded},
+		"ends at once when idle":  {0, true, nil},
+		"ends with the last call": {4 * time.Second, true, nil},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			listener := newPipeListener()
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() {
+				done <- serve(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					select {
+					case <-time.After(test.takes):
+						w.WriteHeader(http.StatusNoContent)
+					case <-r.Context().Done():
+					}
+				}))
+			}()
+			near, far := net.Pipe()
+			defer near.Close()
+			listener.conns <- far
+			go io.WriteString(near, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			synctest.Wait()
+			start := time.Now()
+			cancel()
+			resp, err := http.ReadResponse(bufio.NewReader(near), nil)
+			if answered := err == nil && resp.StatusCode == http.StatusNoContent; answered != test.answered {
+				t.Errorf("answered is %t (%v), want %t", answered, err, test.answered)
+			}
+			if err := <-done; !errors.Is(err, test.wantErr) {
+				t.Errorf("got %v, want %v", err, test.wantErr)
+			}
+			if took := time.Since(start); took > 21*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestServeFails(t *testing.T) {
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	if err := serve(t.Context(), listener, http.NotFoundHandler()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v, want %v", err, net.ErrClosed)
+	}
+}
