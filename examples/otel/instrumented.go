@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/httpconv"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+)
+
+const (
+	scope        = "github.com/oneloop-ai/oneloop-go/examples/otel"
+	operationKey = attribute.Key("oneloop.operation")
+
+	generate = "generateLinkToken"
+	validate = "validateLinkToken"
+)
+
+var methods = map[string]httpconv.RequestMethodAttr{
+	generate: httpconv.RequestMethodPost,
+	validate: httpconv.RequestMethodGet,
+}
+
+// instrumented is a client.Client with a span and a duration for each call and
+// each attempt, and a counter of retries:
+//
+//	span generateLinkToken       oneloop.client.call.duration
+//	├── span POST (503)          http.client.request.duration
+//	└── span POST (200)          http.client.request.duration, oneloop.client.retries
+//
+// Nothing that it records holds a secret. A link token is part of a URL, which
+// is why otelhttp must not be used here: it records the URL of every request.
+// Nor are the texts of errors recorded, because a server chooses what stands in
+// them: error.type has the class, and the caller has the error.
+//
+// An attempt's span is made when the attempt is over, and so no trace context
+// is sent to Oneloop.
+type instrumented struct {
+	*client.Client
+	address string
+	port    int
+
+	tracer   trace.Tracer
+	calls    metric.Float64Histogram
+	attempts httpconv.ClientRequestDuration
+	retries  metric.Int64Counter
+}
+
+// newInstrumented is client.New with WithBaseURL(baseURL) and an observer,
+// which takes the place of one in opts.
+func newInstrumented(tp trace.TracerProvider, mp metric.MeterProvider, sdkKey, baseURL string, opts ...client.Option) (*instrumented, error) {
+	c := &instrumented{tracer: tp.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
+	opts = slices.Concat(opts, []client.Option{client.WithBaseURL(baseURL), client.WithObserver(c.observe)})
+	var err error
+	if c.Client, err = client.New(sdkKey, opts...); err != nil {
+		return nil, err
+	}
+	u, _ := url.Parse(baseURL) // as New has done
+	c.address = u.Hostname()
+	if c.port, err = strconv.Atoi(u.Port()); err != nil {
+		c.port = map[string]int{"http": 80, "https": 443}[u.Scheme]
+	}
+
+	meter := mp.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
+	var errs [3]error
+	c.calls, errs[0] = meter.Float64Histogram("oneloop.client.call.duration",
+		metric.WithDescription("Duration of calls, retries and waits included."), metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30))
+	c.attempts, errs[1] = httpconv.NewClientRequestDuration(meter)
+	c.retries, errs[2] = meter.Int64Counter("oneloop.client.retries",
+		metric.WithDescription("Attempts that were not a call's first."), metric.WithUnit("{retry}"))
+	return c, errors.Join(errs[:]...)
+}
+
+// GenerateLinkToken is client.Client.GenerateLinkToken in a span.
+func (c *instrumented) GenerateLinkToken(ctx context.Context, req client.GenerateLinkTokenRequest) (*client.LinkToken, error) {
+	ctx, end := c.start(ctx, generate)
+	token, err := c.Client.GenerateLinkToken(ctx, req)
+	end(err)
+	return token, err
+}
+
+// ValidateLinkToken is client.Client.ValidateLinkToken in a span.
+func (c *instrumented) ValidateLinkToken(ctx context.Context, linkToken string) (*client.LinkTokenValidation, error) {
+	ctx, end := c.start(ctx, validate)
+	validation, err := c.Client.ValidateLinkToken(ctx, linkToken)
+	end(err)
+	return validation, err
+}
+
+// start begins the span of a call. The SDK hands the context on to observe,
+// whose spans become children of it.
+func (c *instrumented) start(ctx context.Context, operation string) (context.Context, func(error)) {
+	began := time.Now()
+	attrs := []attribute.KeyValue{operationKey.String(operation)}
+	ctx, span := c.tracer.Start(ctx, operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...))
+	return ctx, func(err error) {
+		if err != nil {
+			class := semconv.ErrorTypeKey.String(errorType(err))
+			attrs = append(attrs, class)
+			span.SetAttributes(class)
+			span.SetStatus(codes.Error, "")
+		}
+		c.calls.Record(ctx, time.Since(began).Seconds(), metric.WithAttributes(attrs...))
+		span.End()
+	}
+}
+
+// observe makes the span of an attempt that has just ended.
+func (c *instrumented) observe(ctx context.Context, a client.Attempt) {
+	end := time.Now()
+	method := methods[a.Operation]
+	attrs := []attribute.KeyValue{operationKey.String(a.Operation)}
+	if a.StatusCode != 0 {
+		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.StatusCode))
+	}
+	class := attemptErrorType(a)
+	if class != "" {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(class))
+	}
+
+	ctx, span := c.tracer.Start(ctx, string(method),
+		trace.WithTimestamp(end.Add(-a.Duration)),
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...),
+		trace.WithAttributes(semconv.HTTPRequestMethodKey.String(string(method)),
+			semconv.ServerAddress(c.address), semconv.ServerPort(c.port)))
+	if class != "" {
+		span.SetStatus(codes.Error, "")
+	}
+	if a.Number > 1 {
+		span.SetAttributes(semconv.HTTPRequestResendCount(a.Number - 1))
+		c.retries.Add(ctx, 1, metric.WithAttributes(operationKey.String(a.Operation)))
+	}
+	c.attempts.Record(ctx, a.Duration.Seconds(), method, c.address, c.port, attrs...)
+	span.End(trace.WithTimestamp(end))
+}
+
+// attemptErrorType is the error.type of an attempt, "" for a whole 2xx.
+func attemptErrorType(a client.Attempt) string {
+	switch {
+	case a.StatusCode != 0 && a.StatusCode/100 != 2:
+		return strconv.Itoa(a.StatusCode)
+	case a.Err != nil:
+		return errorType(a.Err)
+	default:
+		return ""
+	}
+}
+
+// errorType is one of few words for an error, or the status code of an answer.
+// semconv.ErrorType would give the Go type, which is the same for most of them.
+func errorType(err error) string {
+	var (
+		answer  *client.ErrorResponse
+		network net.Error
+	)
+	isNetwork := errors.As(err, &network)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout():
+		return "timeout"
+	case errors.As(err, &answer):
+		return strconv.Itoa(answer.StatusCode)
+	case errors.Is(err, client.ErrInvalidArgument):
+		return "invalid_argument"
+	case errors.Is(err, client.ErrMalformedResponse):
+		return "malformed_response"
+	case isNetwork, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection"
+	default:
+		return semconv.ErrorTypeOther.Value.AsString()
+	}
+}

@@ -1,0 +1,102 @@
+// Command otel shows OpenTelemetry spans and metrics for the calls and attempts
+// of package client, and writes them to standard output as JSON.
+//
+// With ONELOOP_SDK_KEY in the environment it calls Oneloop (ONELOOP_BASE_URL
+// overrides where); without, it runs against the fake API in its own process,
+// which fails twice so that there are retries to see.
+//
+// It is a module of its own: run it in its directory, with go run .
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "otel:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, getenv func(string) string, out io.Writer) (err error) {
+	spans, err := stdouttrace.New(stdouttrace.WithWriter(out))
+	if err != nil {
+		return err
+	}
+	metrics, err := stdoutmetric.New(stdoutmetric.WithWriter(out))
+	if err != nil {
+		return err
+	}
+	service := resource.NewSchemaless(semconv.ServiceName("oneloop-otel-example"))
+	tp := sdktrace.NewTracerProvider(sdktrace.WithResource(service), sdktrace.WithBatcher(spans))
+	mp := sdkmetric.NewMeterProvider(sdkmetric.WithResource(service),
+		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics)))
+	defer func() {
+		// What was recorded is exported also where ctx has ended.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		// All three are called. Only ForceFlush tells that spans were not exported.
+		err = cmp.Or(err, mp.Shutdown(ctx), tp.ForceFlush(ctx), tp.Shutdown(ctx))
+	}()
+
+	c, err := newClient(tp, mp, getenv, out)
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdleConnections()
+
+	token, err := c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{
+		CustomerID:  "customer_1",
+		WorkspaceID: "workspace_1",
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := c.ValidateLinkToken(ctx, token.Token); err != nil {
+		return err
+	}
+	// An unknown link token, to show what an error leaves behind.
+	_, err = c.ValidateLinkToken(ctx, "no-such-link-token")
+	var answer *client.ErrorResponse
+	if errors.As(err, &answer) {
+		return nil
+	}
+	return err
+}
+
+func newClient(tp trace.TracerProvider, mp metric.MeterProvider, getenv func(string) string, out io.Writer) (*instrumented, error) {
+	if key := getenv("ONELOOP_SDK_KEY"); key != "" {
+		return newInstrumented(tp, mp, key, cmp.Or(getenv("ONELOOP_BASE_URL"), client.DefaultBaseURL))
+	}
+	fmt.Fprintln(out, "ONELOOP_SDK_KEY is not set: using the fake API in this process.")
+	api := clienttest.NewAPI()
+	api.Queue(
+		clienttest.StatusRetryAfter(http.StatusServiceUnavailable, 0), // for generateLinkToken
+		clienttest.Delay(20*time.Millisecond),
+		clienttest.Cut(), // for validateLinkToken
+	)
+	return newInstrumented(tp, mp, clienttest.SDKKey, client.DefaultBaseURL, client.WithHTTPClient(api.HTTPClient()))
+}
