@@ -1,0 +1,184 @@
+package contract
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+// load reads the contract through a symbolic link: go test would not see that a
+// file outside the module has changed, and show its cached result.
+func load(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context(), openapi3.EnableMultiError()); err != nil {
+		t.Fatalf("openapi.yaml is not valid: %v", err)
+	}
+	return doc
+}
+
+func TestDocument(t *testing.T) {
+	if version := load(t).OpenAPI; !strings.HasPrefix(version, "3.0.") {
+		t.Errorf("openapi.yaml is OpenAPI %s, want 3.0", version)
+	}
+}
+
+// checked answers as the fake does, and checks every exchange.
+type checked struct {
+	t        *testing.T
+	api      *clienttest.API
+	router   routers.Router
+	requests error // how they break the contract
+	answers  error
+}
+
+// newChecked puts the contract's server at baseURL. It closes the contract's
+// objects, because a misspelt optional field is valid in an open one, and has
+// errors that the contract does not declare checked like those that it does.
+func newChecked(t *testing.T, baseURL string) *checked {
+	t.Helper()
+	doc := load(t)
+	doc.Servers = openapi3.Servers{{URL: baseURL}}
+	for _, item := range doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			for _, status := range []int{429, 500, 503} {
+				if op.Responses.Status(status) == nil {
+					op.Responses.Set(strconv.Itoa(status), op.Responses.Status(400))
+				}
+			}
+			closeObjects(requestSchema(op))
+			for status := range op.Responses.Map() {
+				closeObjects(answerSchema(op, status))
+			}
+		}
+	}
+	router, err := gorillamux.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &checked{t: t, api: clienttest.NewAPI(), router: router}
+}
+
+func closeObjects(schema *openapi3.Schema) {
+	if schema != nil && schema.Type.Is("object") {
+		schema.AdditionalProperties.Has = openapi3.Ptr(false)
+		for _, property := range schema.Properties {
+			closeObjects(property.Value)
+		}
+	}
+}
+
+// requestSchema and answerSchema are nil where there is no JSON body.
+func requestSchema(op *openapi3.Operation) *openapi3.Schema {
+	if op.RequestBody == nil {
+		return nil
+	}
+	return jsonSchema(op.RequestBody.Value.Content)
+}
+
+func answerSchema(op *openapi3.Operation, status string) *openapi3.Schema {
+	if op.Responses.Value(status) == nil {
+		return nil
+	}
+	return jsonSchema(op.Responses.Value(status).Value.Content)
+}
+
+func jsonSchema(content openapi3.Content) *openapi3.Schema {
+	if media := content.Get("application/json"); media != nil && media.Schema != nil {
+		return media.Schema.Value
+	}
+	return nil
+}
+
+// client returns a client whose every exchange must keep the contract.
+func (c *checked) client(sdkKey, baseURL string) *client.Client {
+	c.t.Helper()
+	sdk, err := client.New(sdkKey, client.WithBaseURL(baseURL), client.WithHTTPClient(&http.Client{Transport: c}),
+		client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := errors.Join(c.requests, c.answers); err != nil {
+			c.t.Errorf("the contract is broken: %v", err)
+		}
+	})
+	return sdk
+}
+
+func (c *checked) RoundTrip(req *http.Request) (*http.Response, error) {
+	broken := func(what string, err error) error {
+		return fmt.Errorf("%s %s %s: %w", what, req.Method, req.URL, err)
+	}
+	req = req.Clone(req.Context()) // the check replaces the body
+	route, params, err := c.router.FindRoute(req)
+	if err != nil {
+		c.requests = errors.Join(c.requests, broken("request", err))
+		return nil, err
+	}
+	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}
+	if err := openapi3filter.ValidateRequest(req.Context(), input); err != nil {
+		c.requests = errors.Join(c.requests, broken("request", err))
+	}
+	resp, err := c.api.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAnswer(input, resp); err != nil {
+		c.answers = errors.Join(c.answers, broken("answer "+resp.Status+" to", err))
+	}
+	return resp, nil
+}
+
+var options = &openapi3filter.Options{
+	AuthenticationFunc:                authenticate,
+	IncludeResponseStatus:             true,
+	MultiError:                        true,
+	RejectWhenRequestBodyNotSpecified: true,
+	SkipSettingDefaults:               true,
+	SchemaValidationOptions:           []openapi3.SchemaValidationOption{openapi3.DisableSchemaErrorDetails()},
+}
+
+func authenticate(_ context.Context, in *openapi3filter.AuthenticationInput) error {
+	if in.SecurityScheme.Type != "http" || in.SecurityScheme.Scheme != "bearer" {
+		return fmt.Errorf("package client does not know the security scheme %s", in.SecuritySchemeName)
+	}
+	key, isBearer := strings.CutPrefix(in.RequestValidationInput.Request.Header.Get("Authorization"), "Bearer ")
+	if !isBearer || key == "" {
+		return errors.New("there is no bearer key")
+	}
+	return nil
+}
+
+func checkAnswer(to *openapi3filter.RequestValidationInput, resp *http.Response) error {
+	op := to.Route.Operation
+	if answerSchema(op, strconv.Itoa(resp.StatusCode)) == nil { // ValidateResponse passes redirects and what has no schema
+		return fmt.Errorf("%s declares no JSON answer with status %d", op.OperationID, resp.StatusCode)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: to, Status: resp.StatusCode, Header: resp.Header, Options: options,
+	}
+	return openapi3filter.ValidateResponse(context.Background(), input.SetBodyBytes(body))
+}
