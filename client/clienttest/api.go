@@ -35,6 +35,7 @@ type API struct {
 
 type linkToken struct {
 	of        Request
+	epoch     int64 // when it expires, as the contract says it
 	expiresAt time.Time
 	revoked   bool
 }
@@ -239,11 +240,13 @@ func (a *API) generate(r Request) answer {
 	if expiresAt.Unix() <= 0 || expiresAt.UTC().Year() > 9999 {
 		return errorAnswer(http.StatusInternalServerError, "clienttest: a link token would expire before 1970 or after 9999")
 	}
-	a.tokens[token] = &linkToken{of: r, expiresAt: expiresAt}
+	t := &linkToken{of: r}
+	t.epoch, t.expiresAt = epoch(expiresAt)
+	a.tokens[token] = t
 	return jsonAnswer(http.StatusOK, struct {
 		Token     string `json:"token"`
 		ExpiresAt int64  `json:"expiresAt"`
-	}{token, epoch(expiresAt)})
+	}{token, t.epoch})
 }
 
 func (a *API) validate(r Request) answer {
@@ -261,18 +264,19 @@ func (a *API) validate(r Request) answer {
 		ExternalBillingID string `json:"externalBillingId,omitempty"`
 	}{
 		Valid:             !t.revoked && a.clock().Before(t.expiresAt),
-		ExpiresAt:         epoch(t.expiresAt),
+		ExpiresAt:         t.epoch,
 		WorkspaceID:       t.of.WorkspaceID,
 		CustomerID:        t.of.CustomerID,
 		ExternalBillingID: t.of.ExternalBillingID,
 	})
 }
 
-// epoch is in milliseconds, but where package client would take them for
-// seconds: before March 1973.
-func epoch(t time.Time) int64 {
+// epoch returns t as the contract's number, and the time that this number says.
+// It is in milliseconds, but where package client would take them for seconds:
+// before March 1973.
+func epoch(t time.Time) (int64, time.Time) {
 	if ms := t.UnixMilli(); ms >= 1e11 {
-		return ms
+		return ms, time.UnixMilli(ms)
 	}
-	return t.Unix()
+	return t.Unix(), time.Unix(t.Unix(), 0)
 }

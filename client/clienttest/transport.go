@@ -32,16 +32,27 @@ func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// ServeHTTP answers on a socket: httptest.NewServer(api). A connection that a
-// fault cuts ends as net/http ends it for http.ErrAbortHandler, without a log.
+// ServeHTTP answers on a socket: httptest.NewServer(api).
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	said, err := a.serve(r)
 	if err != nil {
-		panic(http.ErrAbortHandler)
+		cut(w)
+		return
 	}
 	for name, values := range said.header {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(said.status)
 	_, _ = w.Write(said.body)
+}
+
+// cut ends the connection in the header of an answer: where nothing of an answer has
+// come, net/http sends a GET again by itself.
+func cut(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil { // HTTP/2
+		panic(http.ErrAbortHandler) // which net/http does not log
+	}
+	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+	_ = conn.Close()
 }
