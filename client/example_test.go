@@ -1,0 +1,209 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+// The examples ask the API in memory. A program leaves WithHTTPClient out.
+
+var ctx = context.Background()
+
+func ExampleNew() {
+	c, err := client.New(os.Getenv("ONELOOP_SDK_KEY"))
+	if err != nil {
+		fmt.Println(errors.Is(err, client.ErrInvalidArgument), err)
+		return
+	}
+	defer c.CloseIdleConnections()
+	// Output: true oneloop: New: the SDK key is empty
+}
+
+func ExampleClient_GenerateLinkToken() {
+	api := clienttest.NewAPI()
+	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+
+	token, err := c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{
+		CustomerID:  "customer_1",
+		WorkspaceID: "workspace_1",
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(token.Token != "", time.Until(token.ExpiresAt) > 0)
+	// Output: true true
+}
+
+func ExampleClient_ValidateLinkToken() {
+	api := clienttest.NewAPI()
+	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+	token, err := c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{CustomerID: "customer_1", WorkspaceID: "workspace_1"})
+	if err != nil {
+		panic(err)
+	}
+
+	validation, err := c.ValidateLinkToken(ctx, token.Token)
+	if err != nil {
+		panic(err) // nobody knows: don't let anybody in
+	}
+	fmt.Println(validation.Valid, validation.CustomerID, validation.WorkspaceID)
+
+	api.Revoke(token.Token)
+	validation, err = c.ValidateLinkToken(ctx, token.Token)
+	fmt.Println(validation.Valid, err)
+	// Output:
+	// true customer_1 workspace_1
+	// false <nil>
+}
+
+func ExampleErrorResponse() {
+	api := clienttest.NewAPI()
+	api.Queue(clienttest.StatusRetryAfter(429, time.Minute))
+	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+
+	_, err = c.ValidateLinkToken(ctx, "lt_1")
+	var answer *client.ErrorResponse
+	switch {
+	case errors.Is(err, client.ErrInvalidArgument), errors.Is(err, client.ErrBadRequest):
+		fmt.Println("not a link token:", err)
+	case errors.As(err, &answer):
+		fmt.Println("status", answer.StatusCode, "try again in", answer.RetryAfter)
+	case err != nil:
+		fmt.Println("no answer:", err)
+	}
+	// Output: status 429 try again in 1m0s
+}
+
+func ExampleErrorResponse_Is() {
+	c, err := client.New("sdk_wrong", client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+
+	_, err = c.ValidateLinkToken(ctx, "lt_1")
+	fmt.Println(errors.Is(err, client.ErrUnauthorized))
+	fmt.Println(err)
+	// Output:
+	// true
+	// oneloop: validateLinkToken: 401 Unauthorized: invalid SDK key (code 401)
+}
+
+func ExampleWithRetryPolicy() {
+	api := clienttest.NewAPI()
+	api.Queue(clienttest.Status(503), clienttest.Cut())
+	c, err := client.New(clienttest.SDKKey,
+		client.WithRetryPolicy(client.RetryPolicy{
+			MaxAttempts: 5,
+			BaseDelay:   10 * time.Millisecond,
+			MaxDelay:    100 * time.Millisecond,
+		}),
+		client.WithHTTPClient(api.HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+
+	_, err = c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{CustomerID: "customer_1", WorkspaceID: "workspace_1"})
+	fmt.Println(len(api.Requests()), err)
+	// Output: 3 <nil>
+}
+
+func ExampleWithKeySource() {
+	secrets := map[string]string{"oneloop": clienttest.SDKKey} // a secret manager
+	c, err := client.New("",
+		client.WithKeySource(func(ctx context.Context) (string, error) {
+			return secrets["oneloop"], nil
+		}),
+		client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+
+	_, err = c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{CustomerID: "customer_1", WorkspaceID: "workspace_1"})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleWithObserver() {
+	api := clienttest.NewAPI()
+	api.Queue(clienttest.StatusRetryAfter(503, 0))
+	c, err := client.New(clienttest.SDKKey,
+		client.WithObserver(func(_ context.Context, a client.Attempt) {
+			fmt.Println(a.Operation, a.Number, a.StatusCode, a.WillRetry)
+		}),
+		client.WithHTTPClient(api.HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+
+	_, err = c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{CustomerID: "customer_1", WorkspaceID: "workspace_1"})
+	fmt.Println(err)
+	// Output:
+	// generateLinkToken 1 503 true
+	// generateLinkToken 2 200 false
+	// <nil>
+}
+
+func ExampleLogAttempts() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // leave out what differs from run to run
+			if a.Key == slog.TimeKey || a.Key == "duration" {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	c, err := client.New("sdk_wrong",
+		client.WithObserver(client.LogAttempts(logger)),
+		client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+
+	_, _ = c.ValidateLinkToken(ctx, "lt_1")
+	// Output: level=ERROR msg="oneloop attempt" operation=validateLinkToken attempt=1 status=401 wait=0s
+}
+
+func ExampleWithHTTPClient() {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 100
+	c, err := client.New("sdk_1", client.WithHTTPClient(&http.Client{Transport: transport}))
+	fmt.Println(c, err)
+	// Output: oneloop client for https://prod.oneloop.ai <nil>
+}
+
+func ExampleWithBaseURL() {
+	for _, baseURL := range []string{"https://gateway.example/oneloop", "http://localhost:8080", "http://gateway.example"} {
+		_, err := client.New("sdk_1", client.WithBaseURL(baseURL))
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+	// oneloop: WithBaseURL: plain http to a host that is not loopback would send the SDK key in the clear
+}
+
+func ExampleLinkToken() {
+	token := client.LinkToken{Token: "lt_secret", ExpiresAt: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	fmt.Println(token)
+	fmt.Printf("%+v\n", struct{ Token *client.LinkToken }{&token}.Token)
+	// Output:
+	// link token [redacted] until 2030-01-02T03:04:05Z
+	// link token [redacted] until 2030-01-02T03:04:05Z
+}

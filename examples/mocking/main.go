@@ -1,0 +1,61 @@
+// Command mocking is a small handler of a backend. Its tests show three ways to
+// test code that calls Oneloop: fake_test.go, httpmock_test.go, interface_test.go.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+// linkTokenGenerator is what the handler needs of a *client.Client.
+type linkTokenGenerator interface {
+	GenerateLinkToken(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error)
+}
+
+// newHandler answers POST /workspaces/{workspace}/link-token with a link token.
+func newHandler(tokens linkTokenGenerator) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /workspaces/{workspace}/link-token", func(w http.ResponseWriter, r *http.Request) {
+		token, err := tokens.GenerateLinkToken(r.Context(), client.GenerateLinkTokenRequest{
+			CustomerID:  "customer_1", // in a real backend: whoever is signed in
+			WorkspaceID: r.PathValue("workspace"),
+		})
+		switch {
+		case err == nil:
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			_ = json.NewEncoder(w).Encode(token)
+		case errors.Is(err, client.ErrRateLimited):
+			http.Error(w, "try again later", http.StatusTooManyRequests)
+		default:
+			http.Error(w, "link tokens are not available", http.StatusServiceUnavailable)
+		}
+	})
+	return mux
+}
+
+// main asks the handler once, over the fake API.
+func main() {
+	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mocking:", err)
+		os.Exit(1)
+	}
+	w := ask(newHandler(c))
+	fmt.Println(w.Code, w.Header().Get("Content-Type"))
+}
+
+// ask sends the handler a request for a link token.
+func ask(handler http.Handler) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/workspaces/engines/link-token", nil))
+	return w
+}
