@@ -49,48 +49,53 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithDeadline(req.Context(), deadline)
 	defer cancel()
 	ctx, conns := limitConns(ctx, cancel)
-	out := req.WithContext(ctx)
-	// Here and not in Do, so that http.Client, which copies the headers that it
-	// is given, never holds the key.
-	out.Header = make(http.Header, len(req.Header)+3)
-	maps.Copy(out.Header, req.Header)
-	out.Header["Authorization"] = []string{c.authorization}
-	out.Header["User-Agent"] = []string{c.client.userAgent}
-	out.Header["Accept"] = []string{"application/json"}
-	if c.attempts > 1 && req.GetBody != nil {
-		out.Body, _ = req.GetBody() // of a bytes.Reader: it can't fail
-	}
 
+	o := outcome{method: req.Method}
+	resp, err := c.send(req.WithContext(ctx))
+	if err == nil {
+		o.status, o.header = resp.StatusCode, resp.Header
+		o.retryAfter, o.hasRetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"))
+		o.body, err = readBody(resp)
+	}
+	switch {
+	case err == nil:
+		resp.Body = http.NoBody
+	case conns.exceeded.Load():
+		resp, o.err = nil, errReplayed // not the cancellation that ended it
+	default:
+		resp, o.err = nil, matching(err, ctx.Err()) // which some transports and diallers hide
+	}
+	o.duration = time.Since(start)
+	c.last = o
+	if o.status != 0 && o.status/100 != 2 {
+		answered := o // not &o, which would cost every attempt an allocation
+		c.answered = &answered
+	}
+	return resp, o.err
+}
+
+// send hands the request, which is this attempt's own, to the base transport.
+func (c *call) send(req *http.Request) (*http.Response, error) {
+	// The headers are added here and not in Do, so that http.Client, which copies
+	// what it is given for redirects, never holds the key.
+	header := make(http.Header, len(req.Header)+3)
+	maps.Copy(header, req.Header)
+	header.Set("Authorization", c.authorization)
+	header.Set("User-Agent", c.client.userAgent)
+	header.Set("Accept", "application/json")
+	req.Header = header
+	if c.attempts > 1 && req.GetBody != nil {
+		req.Body, _ = req.GetBody() // of a bytes.Reader: it can't fail
+	}
 	if p := c.client.pool; p != nil {
 		p.attempts.Add(1)
 		defer p.attempts.Add(-1)
 	}
-	resp, err := c.client.transport().RoundTrip(out)
-	c.last = outcome{method: req.Method}
+	resp, err := c.client.transport().RoundTrip(req)
 	if err == nil && (resp == nil || resp.StatusCode == 0) { // as transports made for tests may do
 		err = errors.New("the transport returned neither a response nor an error")
 	}
-	if err == nil {
-		c.last.status, c.last.header = resp.StatusCode, resp.Header
-		c.last.retryAfter, c.last.hasRetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"))
-		c.last.body, err = readBody(resp)
-	}
-	if err != nil && conns.exceeded.Load() {
-		err = errReplayed // not the cancellation that ended it
-	} else if err != nil {
-		err = matching(err, ctx.Err()) // some transports and dialers hide it
-	}
-	c.last.err = err
-	c.last.duration = time.Since(start)
-	if c.last.status != 0 && c.last.status/100 != 2 {
-		answered := c.last
-		c.answered = &answered
-	}
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = http.NoBody
-	return resp, nil
+	return resp, err
 }
 
 func readBody(resp *http.Response) ([]byte, error) {

@@ -239,6 +239,30 @@ func BenchmarkNoNetwork(b *testing.B) {
 	b.Run("generate", func(b *testing.B) { compare(b, 1, sdk.generate, floor.generate) })
 }
 
+// What a call allocates does not depend on the machine, so a test may hold it;
+// the margin is for the race detector and other versions of Go.
+func TestAllocations(t *testing.T) {
+	sdk := sdkCalls(newBenchClient(t, client.DefaultBaseURL, inProcess{}))
+	floor := floorCalls(newFloor(client.DefaultBaseURL, inProcess{}))
+	for name, call := range map[string][2]func(context.Context) error{
+		"validate": {sdk.validate, floor.validate},
+		"generate": {sdk.generate, floor.generate},
+	} {
+		var allocs [2]float64
+		for i := range call {
+			allocs[i] = testing.AllocsPerRun(200, func() {
+				if err := call[i](t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		t.Logf("%s: %.0f allocations, %.0f by hand", name, allocs[0], allocs[1])
+		if allocs[0] > 1.15*allocs[1] {
+			t.Errorf("%s: %.0f allocations, want at most 1.15 times the %.0f by hand", name, allocs[0], allocs[1])
+		}
+	}
+}
+
 func BenchmarkLoopback(b *testing.B) {
 	for _, goroutines := range []int{1, 8, 64, 512} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {

@@ -29,8 +29,7 @@ type call struct {
 	ambiguous int      // retries after outcomes in which the server may have acted
 	last      outcome  // of the last attempt
 	answered  *outcome // of the last attempt that got an answer outside 2xx
-	wait      time.Duration
-	waiting   bool // a retry is paid for and not yet sent
+	waiting   bool     // a retry is paid for and not yet sent
 
 	api     gen.Client
 	http    http.Client
@@ -63,7 +62,7 @@ func (c *call) Do(req *http.Request) (*http.Response, error) {
 	c.retry.HTTPClient = &c.http
 	c.retry.RetryMax = c.client.retry.MaxAttempts // checkRetry ends sooner
 	c.retry.CheckRetry = c.checkRetry
-	c.retry.Backoff = c.backoff
+	c.retry.Backoff = func(wait, _ time.Duration, _ int, _ *http.Response) time.Duration { return wait }
 	c.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	c.request.Request = req
 	resp, err := c.retry.Do(&c.request)
@@ -92,7 +91,7 @@ func (c *call) answer(ctx context.Context) ([]byte, error) {
 	}
 	ended := c.ended(ctx)
 	switch {
-	case c.last.err == errOversize && c.last.status/100 == 2:
+	case errors.Is(c.last.err, errOversize) && c.last.status/100 == 2:
 		return nil, c.malformed(errOversize)
 	case c.last.status != 0 && c.last.status/100 != 2 && ended == nil:
 		return nil, c.errorResponse()

@@ -63,15 +63,15 @@ func (c *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 			c.client.budget.deposit(retryCost)
 		}
 	}
-	var retry bool
-	c.wait, retry = c.next(ctx)
+	wait, retry := c.next(ctx)
 	c.waiting = retry
+	c.retry.RetryWaitMin = wait // which Backoff is called with, and returns
 	a := Attempt{
 		Operation:  c.operation,
 		Number:     c.attempts,
 		StatusCode: o.status,
 		Duration:   o.duration,
-		RetryIn:    c.wait,
+		RetryIn:    wait,
 		WillRetry:  retry,
 	}
 	if o.err != nil {
@@ -80,9 +80,6 @@ func (c *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 	c.client.observe(ctx, a)
 	return retry, nil
 }
-
-// backoff hands go-retryablehttp the wait that checkRetry has computed.
-func (c *call) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return c.wait }
 
 // next returns how long to wait before the next attempt, or that there is none.
 func (c *call) next(ctx context.Context) (wait time.Duration, retry bool) {
@@ -124,7 +121,7 @@ const (
 
 func (o *outcome) class() class {
 	switch {
-	case o.err == errOversize:
+	case errors.Is(o.err, errOversize):
 		return final
 	case o.status == 0 || o.status/100 == 2 && o.err != nil:
 		return errorClass(o.err)
@@ -139,23 +136,32 @@ func (o *outcome) class() class {
 }
 
 func errorClass(err error) class {
+	var dns *net.DNSError
 	text := err.Error()
-	var (
-		dns *net.DNSError
-		op  *net.OpError
-	)
 	switch {
-	// net/http's and crypto/tls's errors have no types that would tell.
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return final
+	case isDial(err):
+		return neverSent
+	// For what follows, net/http and crypto/tls have no types that would tell.
 	case strings.Contains(text, "net/http: TLS handshake timeout"):
 		return neverSent
 	case strings.Contains(text, "tls: "), strings.Contains(text, "x509: "), errors.Is(err, http.ErrSchemeMismatch):
 		return final
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return final
-	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"):
-		return neverSent
 	}
 	return perhapsProcessed
+}
+
+// isDial reports whether no connection was made, to the server or to a proxy.
+func isDial(err error) bool {
+	var op *net.OpError
+	for errors.As(err, &op) {
+		if op.Op == "dial" {
+			return true
+		}
+		err = op.Err
+	}
+	return false
 }
 
 // jitter draws the wait before retry n, counted from 0: uniform between 0 and

@@ -65,14 +65,15 @@ func TestRetryDecisions(t *testing.T) {
 		get, post int // attempts
 		why       string
 	}{
-		"connection refused": {fails(dialError(syscall.ECONNREFUSED)), all, all, "nothing was sent"},
-		"dial timeout":       {fails(dialError(os.ErrDeadlineExceeded)), all, all, "nothing was sent"},
-		"dial timeout, DNS":  {fails(dialError(&net.DNSError{IsTimeout: true})), all, all, "nothing was sent, and the name may exist"},
-		"dial to the proxy":  {fails(&net.OpError{Op: "proxyconnect", Err: dialError(syscall.ECONNREFUSED)}), all, all, "nothing was sent"},
-		"TLS timeout":        {fails(errors.New("net/http: TLS handshake timeout")), all, all, "nothing was sent"},
-		"408":                {answers(408, ""), all, all, "the server says that it has not had the request"},
-		"429":                {answers(429, ""), all, all, "the server says that it has not acted"},
-		"503":                {answers(503, ""), all, all, "the server says that it has not acted"},
+		"connection refused":            {fails(dialError(syscall.ECONNREFUSED)), all, all, "nothing was sent"},
+		"dial timeout":                  {fails(dialError(os.ErrDeadlineExceeded)), all, all, "nothing was sent"},
+		"dial timeout, DNS":             {fails(dialError(&net.DNSError{IsTimeout: true})), all, all, "nothing was sent, and the name may exist"},
+		"DNS failure of a host \"tls\"": {fails(dialError(&net.DNSError{Err: "server misbehaving", Name: "tls"})), all, all, "nothing was sent"},
+		"dial to the proxy":             {fails(&net.OpError{Op: "proxyconnect", Err: dialError(syscall.ECONNREFUSED)}), all, all, "nothing was sent"},
+		"TLS timeout":                   {fails(errors.New("net/http: TLS handshake timeout")), all, all, "nothing was sent"},
+		"408":                           {answers(408, ""), all, all, "the server says that it has not had the request"},
+		"429":                           {answers(429, ""), all, all, "the server says that it has not acted"},
+		"503":                           {answers(503, ""), all, all, "the server says that it has not acted"},
 
 		"500":                    {answers(500, ""), all, once, "the server may have failed after it made a token"},
 		"502":                    {answers(502, ""), all, once, "who is behind the gateway may have acted"},

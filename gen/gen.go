@@ -7,8 +7,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/oapi-codegen/runtime"
 )
@@ -66,11 +66,12 @@ type Client struct {
 
 // GenerateLinkToken sends POST /api/v1/link-token: Generate a link token.
 func (c *Client) GenerateLinkToken(ctx context.Context, body GenerateLinkTokenJSONRequestBody) (*http.Response, error) {
+	path := "/api/v1/link-token"
 	payload, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Server+"/api/v1/link-token", bytes.NewReader(payload))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Server+path, bytes.NewReader(payload))
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +81,13 @@ func (c *Client) GenerateLinkToken(ctx context.Context, body GenerateLinkTokenJS
 
 // ValidateLinkToken sends GET /api/v1/link-token/{token}: Validate a link token.
 func (c *Client) ValidateLinkToken(ctx context.Context, token string) (*http.Response, error) {
+	path := "/api/v1/link-token/{token}"
 	segment0, err := runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Server+fmt.Sprintf("/api/v1/link-token/%s", segment0), nil)
+	path = strings.Replace(path, "{token}", segment0, 1)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Server+path, nil)
 	if err != nil {
 		return nil, err
 	}
