@@ -108,13 +108,12 @@ func ExampleErrorResponse_Is() {
 func ExampleWithRetryPolicy() {
 	api := clienttest.NewAPI()
 	api.Queue(clienttest.Status(503), clienttest.Cut())
-	c, err := client.New(clienttest.SDKKey,
-		client.WithRetryPolicy(client.RetryPolicy{
-			MaxAttempts: 5,
-			BaseDelay:   10 * time.Millisecond,
-			MaxDelay:    100 * time.Millisecond,
-		}),
-		client.WithHTTPClient(api.HTTPClient()))
+	retries := client.WithRetryPolicy(client.RetryPolicy{
+		MaxAttempts: 5,
+		BaseDelay:   10 * time.Millisecond,
+		MaxDelay:    100 * time.Millisecond,
+	})
+	c, err := client.New(clienttest.SDKKey, retries, client.WithHTTPClient(api.HTTPClient()))
 	if err != nil {
 		panic(err)
 	}
@@ -126,11 +125,10 @@ func ExampleWithRetryPolicy() {
 
 func ExampleWithKeySource() {
 	secrets := map[string]string{"oneloop": clienttest.SDKKey} // a secret manager
-	c, err := client.New("",
-		client.WithKeySource(func(ctx context.Context) (string, error) {
-			return secrets["oneloop"], nil
-		}),
-		client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
+	rotating := client.WithKeySource(func(ctx context.Context) (string, error) {
+		return secrets["oneloop"], nil
+	})
+	c, err := client.New("", rotating, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
 	if err != nil {
 		panic(err)
 	}
