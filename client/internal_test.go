@@ -2,8 +2,10 @@ package client
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +14,38 @@ import (
 
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
+
+// What the generator makes of the contract, package client has too.
+func TestClientHasAllThatIsGenerated(t *testing.T) {
+	generated, exported := reflect.TypeFor[*gen.Client](), reflect.TypeFor[*Client]()
+	for i := range generated.NumMethod() {
+		if name := generated.Method(i).Name; !hasMethod(exported, name) {
+			t.Errorf("Client has no method %s", name)
+		}
+	}
+	for wire, own := range map[reflect.Type]reflect.Type{
+		reflect.TypeFor[gen.GenerateLinkTokenRequest]():  reflect.TypeFor[GenerateLinkTokenRequest](),
+		reflect.TypeFor[gen.GenerateLinkTokenResponse](): reflect.TypeFor[LinkToken](),
+		reflect.TypeFor[gen.ValidateLinkTokenResponse](): reflect.TypeFor[LinkTokenValidation](),
+	} {
+		if got, want := fieldTags(own), fieldTags(wire); !maps.Equal(got, want) {
+			t.Errorf("%v has the fields %v, and %v has %v", own, got, wire, want)
+		}
+	}
+}
+
+func hasMethod(t reflect.Type, name string) bool {
+	_, ok := t.MethodByName(name)
+	return ok
+}
+
+func fieldTags(t reflect.Type) map[string]reflect.StructTag {
+	tags := map[string]reflect.StructTag{}
+	for _, field := range reflect.VisibleFields(t) {
+		tags[field.Name] = field.Tag
+	}
+	return tags
+}
 
 func TestJitterNeverOverflows(t *testing.T) {
 	for _, base := range []time.Duration{1, time.Second, math.MaxInt64 / 2, math.MaxInt64/2 + 1, math.MaxInt64} {
