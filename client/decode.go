@@ -49,21 +49,21 @@ func missing(field string) error {
 	return fmt.Errorf("%s is missing or null", field)
 }
 
-// parseExpiresAt reads the epoch number whose unit Oneloop does not document by
-// its size: 1e11 is March 1973 in milliseconds, and the year 5138 in seconds.
-func parseExpiresAt(epoch *int64) (time.Time, error) {
+// parseEpoch reads an epoch number, whose unit Oneloop does not document, by its
+// size: 1e11 is March 1973 in milliseconds, and the year 5138 in seconds.
+func parseEpoch(field string, epoch *int64) (time.Time, error) {
 	if epoch == nil {
-		return time.Time{}, missing("expiresAt")
+		return time.Time{}, missing(field)
 	}
 	if *epoch <= 0 {
-		return time.Time{}, errors.New("expiresAt is not greater than 0")
+		return time.Time{}, fmt.Errorf("%s is not greater than 0", field)
 	}
 	t := time.Unix(*epoch, 0)
 	if *epoch >= 1e11 {
 		t = time.UnixMilli(*epoch)
 	}
 	if t = t.UTC(); t.Year() > 9999 { // RFC 3339, as which it is encoded, ends there
-		return time.Time{}, errors.New("expiresAt is after the year 9999")
+		return time.Time{}, fmt.Errorf("%s is after the year 9999", field)
 	}
 	return t, nil
 }

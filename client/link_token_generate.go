@@ -77,7 +77,7 @@ func newLinkToken(wire *gen.GenerateLinkTokenResponse) (*LinkToken, error) {
 	if *wire.Token == "" {
 		return nil, errors.New("token is empty")
 	}
-	expiresAt, err := parseExpiresAt(wire.ExpiresAt)
+	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt)
 	if err != nil {
 		return nil, err
 	}

@@ -39,23 +39,31 @@ type LinkTokenValidation struct {
 // valid without naming its workspace and customer.
 func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*LinkTokenValidation, error) {
 	const operation = "validateLinkToken"
-	switch {
-	case linkToken == "":
-		return nil, invalid(operation, "linkToken is empty")
-	case linkToken == "." || linkToken == "..":
-		return nil, invalid(operation, "linkToken is a dot segment")
-	case len(linkToken) > maxLinkToken:
-		return nil, invalid(operation, "linkToken is longer than 4 KiB")
-	case !utf8.ValidString(linkToken):
-		return nil, invalid(operation, "linkToken is not valid UTF-8")
-	case strings.ContainsAny(linkToken, `/\`):
-		return nil, invalid(operation, "linkToken has a slash or backslash")
-	case strings.ContainsFunc(linkToken, unicode.IsControl):
-		return nil, invalid(operation, "linkToken has control characters")
+	if err := checkLinkToken(operation, linkToken); err != nil {
+		return nil, err
 	}
 	return do(ctx, c, operation, linkToken, func(api *gen.Client) (*http.Response, error) {
 		return api.ValidateLinkToken(ctx, linkToken)
 	}, newLinkTokenValidation)
+}
+
+// checkLinkToken refuses what would not reach the server as one path segment.
+func checkLinkToken(operation, linkToken string) error {
+	switch {
+	case linkToken == "":
+		return invalid(operation, "linkToken is empty")
+	case linkToken == "." || linkToken == "..":
+		return invalid(operation, "linkToken is a dot segment")
+	case len(linkToken) > maxLinkToken:
+		return invalid(operation, "linkToken is longer than 4 KiB")
+	case !utf8.ValidString(linkToken):
+		return invalid(operation, "linkToken is not valid UTF-8")
+	case strings.ContainsAny(linkToken, `/\`):
+		return invalid(operation, "linkToken has a slash or backslash")
+	case strings.ContainsFunc(linkToken, unicode.IsControl):
+		return invalid(operation, "linkToken has control characters")
+	}
+	return nil
 }
 
 func newLinkTokenValidation(wire *gen.ValidateLinkTokenResponse) (*LinkTokenValidation, error) {
@@ -71,7 +79,7 @@ func newLinkTokenValidation(wire *gen.ValidateLinkTokenResponse) (*LinkTokenVali
 	case *wire.Valid && *wire.CustomerID == "":
 		return nil, errors.New("valid is true, but customerId is empty")
 	}
-	expiresAt, err := parseExpiresAt(wire.ExpiresAt)
+	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt)
 	if err != nil {
 		return nil, err
 	}

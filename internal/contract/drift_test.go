@@ -83,8 +83,8 @@ func checkFields(t *testing.T, of string, schema *openapi3.Schema, typ reflect.T
 			must, ok := required[name]
 			if !ok {
 				t.Errorf("%v.%s has the JSON name %q, which the contract's %s lacks", typ, field.Name, name, of)
-			} else if omits := options == "omitempty"; must == omits {
-				t.Errorf("%v.%s: omitempty is %t, but required is %t in the contract's %s", typ, field.Name, omits, must, of)
+			} else if omits := options == "omitempty" || options == "omitzero"; must == omits {
+				t.Errorf("%v.%s: omitted when empty is %t, but required is %t in the contract's %s", typ, field.Name, omits, must, of)
 			}
 			delete(required, name)
 		}
