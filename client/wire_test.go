@@ -97,9 +97,7 @@ func TestHTTP2(t *testing.T) {
 		if r.ProtoMajor != 2 {
 			w.WriteHeader(http.StatusHTTPVersionNotSupported)
 		}
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, benchAnswer(r.Method))
+		goodForAll(w, r)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -125,10 +123,7 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
 			var attempts atomic.Int64
-			c, server := newWireClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", "application/json")
-				_, _ = io.WriteString(w, benchAnswer(r.Method))
-			}), client.WithObserver(func(context.Context, client.Attempt) { attempts.Add(1) }))
+			c, server := newWireClient(t, http.HandlerFunc(goodForAll), client.WithObserver(func(context.Context, client.Attempt) { attempts.Add(1) }))
 			for range 20 {
 				if _, err := op.call(t.Context(), c); err != nil {
 					t.Fatal(err)
