@@ -173,6 +173,9 @@ func TestMalformedFields(t *testing.T) {
 			t.Run(op.name+"/"+field+" missing", func(t *testing.T) {
 				malformed(t, op, field+" is missing", answers(200, with(nil, false)))
 			})
+			t.Run(op.name+"/"+field+" in another case", func(t *testing.T) {
+				malformed(t, op, field+" is missing", answers(200, strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1)))
+			})
 			for name, value := range bad {
 				t.Run(op.name+"/"+field+" "+name, func(t *testing.T) {
 					malformed(t, op, field, answers(200, with(value, true)))

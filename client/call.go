@@ -63,6 +63,7 @@ func (c *call) Do(req *http.Request) (*http.Response, error) {
 	c.retry.RetryMax = c.client.retry.MaxAttempts // checkRetry ends sooner
 	c.retry.CheckRetry = c.checkRetry
 	c.retry.Backoff = func(wait, _ time.Duration, _ int, _ *http.Response) time.Duration { return wait }
+	c.retry.PrepareRetry = dropCookies
 	c.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	c.request.Request = req
 	resp, err := c.retry.Do(&c.request)
@@ -70,6 +71,12 @@ func (c *call) Do(req *http.Request) (*http.Response, error) {
 		c.client.budget.deposit(retryCost) // the context ended the wait
 	}
 	return resp, err
+}
+
+// dropCookies undoes what http.Client adds of a user's Jar, as it will do again.
+func dropCookies(req *http.Request) error {
+	req.Header.Del("Cookie")
+	return nil
 }
 
 // ended says how the call's time has ended, if it has. A deadline that has

@@ -89,11 +89,12 @@ func (c Client) Format(f fmt.State, verb rune) {
 // do is the way of a call: check ctx and get the key, let the generated client
 // build the request, let call send it as often as the retry policy says, and
 // make the result of what the last attempt received. W is the generated type
-// of the answer; result checks its fields and turns it into the exported type.
+// of the answer; result checks its fields, among them the required ones, and
+// turns it into the exported type.
 func do[W, T any](
 	ctx context.Context, c *Client, operation, linkToken string,
 	request func(*gen.Client) (*http.Response, error),
-	result func(*W) (*T, error),
+	result func(*W) (*T, error), required ...string,
 ) (*T, error) {
 	call := &call{client: c, operation: operation, linkToken: linkToken}
 	if err := call.start(ctx); err != nil {
@@ -111,7 +112,7 @@ func do[W, T any](
 		return nil, err
 	}
 	var wire W
-	if err := decode(call.last.header, body, &wire); err != nil {
+	if err := decode(call.last.header, body, &wire, required); err != nil {
 		return nil, call.malformed(err)
 	}
 	out, err := result(&wire)

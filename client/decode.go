@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// decode reads the body of a 2xx into a generated type. encoding/json refuses
-// anything after the value; what is missing is for the caller to see, whose
-// required fields are pointers. Errors say what is wrong in our words: those of
-// encoding/json may quote the body.
-func decode(header http.Header, body []byte, into any) error {
+// decode reads the body of a 2xx into a generated type, whose fields are
+// pointers, so that the caller sees null. encoding/json refuses anything after
+// the value, but takes a field's name in any case: that the required names are
+// there as the contract spells them is seen in the body. Errors say what is
+// wrong in our words: those of encoding/json may quote the body.
+func decode(header http.Header, body []byte, into any, required []string) error {
 	if !isJSON(header.Get("Content-Type")) {
 		return errors.New("the content type is not JSON")
 	}
@@ -26,6 +28,11 @@ func decode(header http.Header, body []byte, into any) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
+		for _, name := range required {
+			if !bytes.Contains(body, []byte(`"`+name+`"`)) {
+				return missing(name)
+			}
+		}
 		return nil
 	case !errors.As(err, &wrong):
 		return errors.New("the body is not one JSON value")

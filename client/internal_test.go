@@ -123,7 +123,7 @@ func FuzzGenerateLinkTokenAnswer(f *testing.F) {
 	seedAnswers(f)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		var wire gen.GenerateLinkTokenResponse
-		if decode(http.Header{"Content-Type": {contentType}}, body, &wire) != nil {
+		if decode(http.Header{"Content-Type": {contentType}}, body, &wire, nil) != nil {
 			return
 		}
 		token, err := newLinkToken(&wire)
@@ -141,7 +141,7 @@ func FuzzValidateLinkTokenAnswer(f *testing.F) {
 	seedAnswers(f)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
 		var wire gen.ValidateLinkTokenResponse
-		if decode(http.Header{"Content-Type": {contentType}}, body, &wire) != nil {
+		if decode(http.Header{"Content-Type": {contentType}}, body, &wire, nil) != nil {
 			return
 		}
 		v, err := newLinkTokenValidation(&wire)

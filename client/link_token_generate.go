@@ -67,7 +67,7 @@ func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenReq
 			WorkspaceID:       req.WorkspaceID,
 			ExternalBillingID: req.ExternalBillingID,
 		})
-	}, newLinkToken)
+	}, newLinkToken, "token", "expiresAt")
 }
 
 func newLinkToken(wire *gen.GenerateLinkTokenResponse) (*LinkToken, error) {

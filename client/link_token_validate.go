@@ -44,7 +44,7 @@ func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*Link
 	}
 	return do(ctx, c, operation, linkToken, func(api *gen.Client) (*http.Response, error) {
 		return api.ValidateLinkToken(ctx, linkToken)
-	}, newLinkTokenValidation)
+	}, newLinkTokenValidation, "valid", "expiresAt", "workspaceId", "customerId")
 }
 
 // checkLinkToken refuses what would not reach the server as one path segment.

@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -89,6 +91,29 @@ func TestGoawayIsNotReplayedForever(t *testing.T) {
 				t.Errorf("%d wire requests in %d attempts, want at most 2 in each", got, len(attempts))
 			}
 		})
+	}
+}
+
+// The jar of a user's http.Client adds its cookies to each attempt, once.
+func TestCookieJar(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := url.Parse(client.DefaultBaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar.SetCookies(base, []*http.Cookie{{Name: "a", Value: "1"}})
+	s := &script{steps: []step{answers(503, ""), answers(503, ""), answers(200, validated)}}
+	c := newClient(t, nil, client.WithHTTPClient(&http.Client{Transport: s, Jar: jar}), client.WithRetryPolicy(quick))
+	if _, err := validate.call(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for i, req := range s.requests {
+		if got := req.Header["Cookie"]; len(got) != 1 || got[0] != "a=1" {
+			t.Errorf("attempt %d sent the cookies %q", i+1, got)
+		}
 	}
 }
 
