@@ -262,7 +262,8 @@ func TestErrorText(t *testing.T) {
 		"oneloop: validateLinkToken: 502 Bad Gateway":                              {Operation: "validateLinkToken", StatusCode: 502, Message: "Bad Gateway"},
 		"oneloop: validateLinkToken: 599":                                          {Operation: "validateLinkToken", StatusCode: 599},
 		"oneloop: validateLinkToken: 500 Internal Server Error: two  lines":        {Operation: "validateLinkToken", StatusCode: 500, Message: "two\r\nlines"},
-		"<nil>": nil,
+		"oneloop: 429 Too Many Requests":                                           {StatusCode: 429},
+		"<nil>":                                                                    nil,
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)

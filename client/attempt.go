@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -17,6 +18,9 @@ const maxAnswer = 1 << 20
 var (
 	errOversize = errors.New("the answer is longer than 1 MiB")
 	errReplayed = errors.New("the server gave up two connections without an answer")
+
+	errAttemptTimeout = fmt.Errorf("the attempt timed out: %w", context.DeadlineExceeded)
+	errCallTimeout    = fmt.Errorf("the call timed out: %w", context.DeadlineExceeded)
 )
 
 // outcome is what one attempt saw.
@@ -25,7 +29,7 @@ type outcome struct {
 	status   int // 0: no response
 	header   http.Header
 	body     []byte
-	err      error // why there is no whole response
+	err      error // why there is no whole response, or no good one
 	duration time.Duration
 
 	retryAfter    time.Duration // of the Retry-After header, from when it was received
@@ -34,19 +38,22 @@ type outcome struct {
 
 func (o *outcome) success() bool { return o.err == nil && o.status/100 == 2 }
 
+// answered reports whether there was an answer outside 2xx, whole or not.
+func (o *outcome) answered() bool { return o.status != 0 && o.status/100 != 2 }
+
 // RoundTrip makes one attempt: it sends the request once, within the attempt's
-// timeout, and reads the answer whole. It has no CloseIdleConnections method on
+// timeout, reads the answer whole, and makes a result of a 2xx. It has no CloseIdleConnections method on
 // purpose: go-retryablehttp calls that after every failure, which would cost
 // every other user of the base transport its connections.
 func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	c.attempts++
 	c.waiting = false
-	deadline := start.Add(c.client.retry.AttemptTimeout)
+	deadline, cause := start.Add(c.client.retry.AttemptTimeout), errAttemptTimeout
 	if !c.deadline.IsZero() && c.deadline.Before(deadline) {
-		deadline = c.deadline
+		deadline, cause = c.deadline, errCallTimeout
 	}
-	ctx, cancel := context.WithDeadline(req.Context(), deadline)
+	ctx, cancel := context.WithDeadlineCause(req.Context(), deadline, cause)
 	defer cancel()
 	ctx, conns := limitConns(ctx, cancel)
 
@@ -56,6 +63,9 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		o.status, o.header = resp.StatusCode, resp.Header
 		o.retryAfter, o.hasRetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"))
 		o.body, err = readBody(resp)
+		if o.status/100 == 2 {
+			err = c.parse2xx(&o, err)
+		}
 	}
 	switch {
 	case err == nil:
@@ -67,11 +77,25 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	o.duration = time.Since(start)
 	c.last = o
-	if o.status != 0 && o.status/100 != 2 {
+	if o.answered() {
 		answered := o // not &o, which would cost every attempt an allocation
 		c.answered = &answered
 	}
 	return resp, o.err
+}
+
+// parse2xx makes the call's result of a 2xx that was read with err.
+func (c *call) parse2xx(o *outcome, err error) error {
+	if err == nil {
+		err = c.parse(o.header, o.body)
+	} else if err != errOversize {
+		return err
+	}
+	if err == nil {
+		return nil
+	}
+	c.answered = nil // an answer before this one is not the last
+	return &failure{text: "malformed response: " + err.Error(), cause: ErrMalformedResponse}
 }
 
 // send hands the request, which is this attempt's own, to the base transport.

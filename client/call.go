@@ -25,10 +25,13 @@ type call struct {
 	authorization string    // the header
 	deadline      time.Time // of the call; zero: none
 
+	// parse makes the call's result of a 2xx, or says why it is malformed.
+	parse func(header http.Header, body []byte) error
+
 	attempts  int
 	ambiguous int      // retries after outcomes in which the server may have acted
 	last      outcome  // of the last attempt
-	answered  *outcome // of the last attempt that got an answer outside 2xx
+	answered  *outcome // the last answer outside 2xx, if no 2xx has followed
 	waiting   bool     // a retry is paid for and not yet sent
 
 	api     gen.Client
@@ -91,20 +94,21 @@ func (c *call) ended(ctx context.Context) error {
 	return nil
 }
 
-// answer returns the body of a 2xx, or the error that the call ends with.
-func (c *call) answer(ctx context.Context) ([]byte, error) {
+// finish returns the error that the call ends with, nil for a success. err is
+// what http.Client and go-retryablehttp made of the last attempt, on which they
+// may have lost an answer, such as a redirect whose Location doesn't parse.
+func (c *call) finish(ctx context.Context, err error) error {
+	if c.attempts == 0 {
+		return c.failed(err)
+	}
 	if c.last.success() {
-		return c.last.body, nil
+		return nil
 	}
 	ended := c.ended(ctx)
-	switch {
-	case errors.Is(c.last.err, errOversize) && c.last.status/100 == 2:
-		return nil, c.malformed(errOversize)
-	case c.last.status != 0 && c.last.status/100 != 2 && ended == nil:
-		return nil, c.errorResponse()
-	default:
-		return nil, c.failed(matching(c.last.err, ended))
+	if c.last.answered() && ended == nil {
+		return c.errorResponse()
 	}
+	return c.failed(matching(c.last.err, ended))
 }
 
 // errorResponse is the last answer outside 2xx, nil if there was none.
@@ -120,18 +124,14 @@ func (c *call) errorResponse() *ErrorResponse {
 // failed is a call's error without an answer, or with one that came before.
 func (c *call) failed(err error) error {
 	f := &failure{text: "oneloop: " + c.operation + ": " + oneLine(c.redact(err.Error())), cause: err}
+	if c.attempts > 1 {
+		f.text += fmt.Sprintf(" after %d attempts", c.attempts)
+	}
 	if before := c.errorResponse(); before != nil {
 		f.text += " (last answer: " + before.summary() + ")"
 		f.cause = errors.Join(err, before)
 	}
 	return f
-}
-
-func (c *call) malformed(reason error) error {
-	return &failure{
-		text:  "oneloop: " + c.operation + ": malformed response: " + reason.Error(),
-		cause: ErrMalformedResponse,
-	}
 }
 
 func (c *call) redact(text string) string {

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// DefaultBaseURL is Oneloop's production server, as the contract names it.
+	// DefaultBaseURL is the production server that the contract names.
 	DefaultBaseURL = "https://prod.oneloop.ai"
 
 	// Version is the version of this module, as sent in the User-Agent header.
 	Version = "0.1.0"
 )
 
-// A Client calls the Oneloop API. It is immutable and safe for concurrent use;
-// make one with New and share it: it keeps connections and the retry budget.
-// Printing a Client never shows its SDK key.
+// A Client calls the Oneloop API. It is immutable and safe for concurrent use.
+// Make one with New and share it, because it holds the idle connections and the
+// retry budget. Printing a Client never shows its SDK key.
 type Client struct {
 	baseURL   string
 	userAgent string
@@ -33,11 +33,10 @@ type Client struct {
 	observe   func(context.Context, Attempt)
 }
 
-// New returns a Client that authenticates with sdkKey. No request is sent and
-// no goroutine is started. The error matches ErrInvalidArgument and names the
-// argument or option that was refused: an sdkKey that is empty or has spaces
-// or control characters, an sdkKey next to WithKeySource, a nil option, or
-// whatever the option says of itself.
+// New returns a Client that authenticates with sdkKey. It sends no request and
+// starts no goroutine. Its error matches ErrInvalidArgument and names what was
+// refused: an sdkKey that is empty or contains spaces or control characters, an
+// sdkKey in addition to WithKeySource, a nil option, or an option's value.
 func New(sdkKey string, opts ...Option) (*Client, error) {
 	s := settings{
 		baseURL: DefaultBaseURL,
@@ -74,50 +73,47 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// CloseIdleConnections closes the connections that are idle now, also those
-// of a transport given by WithHTTPClient. Calls in flight are not affected and
-// the Client stays usable.
+// CloseIdleConnections closes the connections that are idle now, also those of
+// a transport that was given with WithHTTPClient. It doesn't affect calls in
+// flight, and the Client stays usable.
 func (c *Client) CloseIdleConnections() {
 	(&http.Client{Transport: c.transport()}).CloseIdleConnections()
 }
 
-// Format prints the base URL for every verb, and never the SDK key.
+// Format prints the base URL, and never the SDK key, for every verb.
 func (c Client) Format(f fmt.State, verb rune) {
 	formatText(f, verb, "oneloop client for "+c.baseURL)
 }
 
-// do is the way of a call: check ctx and get the key, let the generated client
-// build the request, let call send it as often as the retry policy says, and
-// make the result of what the last attempt received. W is the generated type
-// of the answer; result checks its fields, among them the required ones, and
-// turns it into the exported type.
+// do is the way of a call: check ctx and get the key; let the generated client
+// build the request, and call send it as often as the retry policy says; return
+// what the last attempt made of its answer. W is the generated type of the
+// answer. result checks its fields, the required ones among them, and turns it
+// into the exported type.
 func do[W, T any](
 	ctx context.Context, c *Client, operation, linkToken string,
 	request func(*gen.Client) (*http.Response, error),
 	result func(*W) (*T, error), required ...string,
 ) (*T, error) {
+	if c == nil || c.authorize == nil {
+		return nil, invalid(operation, "the Client was not made by New")
+	}
 	call := &call{client: c, operation: operation, linkToken: linkToken}
+	var out *T
+	call.parse = func(header http.Header, body []byte) (err error) {
+		var wire W
+		if err = decode(header, body, &wire, required); err == nil {
+			out, err = result(&wire)
+		}
+		return err
+	}
 	if err := call.start(ctx); err != nil {
 		return nil, err
 	}
-	// What request returns is not used: the call has seen every attempt, and
-	// http.Client or go-retryablehttp may have lost an answer on the way.
 	call.api = gen.Client{Server: c.baseURL, Doer: call}
-	_, err := request(&call.api)
-	if call.attempts == 0 {
-		return nil, call.failed(err)
-	}
-	body, err := call.answer(ctx)
-	if err != nil {
+	_, err := request(&call.api) // each response was read as it came
+	if err = call.finish(ctx, err); err != nil {
 		return nil, err
-	}
-	var wire W
-	if err := decode(call.last.header, body, &wire, required); err != nil {
-		return nil, call.malformed(err)
-	}
-	out, err := result(&wire)
-	if err != nil {
-		return nil, call.malformed(err)
 	}
 	return out, nil
 }

@@ -14,24 +14,24 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// What an *ErrorResponse is, by its status, for errors.Is.
+// Sentinels that errors.Is matches against an *ErrorResponse, by its status.
 var (
-	ErrBadRequest   = errors.New("oneloop: bad request")         // 400
-	ErrUnauthorized = errors.New("oneloop: unauthorized")        // 401: the SDK key is wrong
-	ErrForbidden    = errors.New("oneloop: forbidden")           // 403: the SDK key may not do this
-	ErrRateLimited  = errors.New("oneloop: rate limited")        // 429: try later
-	ErrServer       = errors.New("oneloop: server-side failure") // 5xx: try later
+	ErrBadRequest   = errors.New("oneloop: bad request")  // 400
+	ErrUnauthorized = errors.New("oneloop: unauthorized") // 401: the SDK key is wrong
+	ErrForbidden    = errors.New("oneloop: forbidden")    // 403: the SDK key may not do this
+	ErrRateLimited  = errors.New("oneloop: rate limited") // 429: try again later
+	ErrServer       = errors.New("oneloop: server error") // 500 to 599: try again later
 )
 
 var (
-	// ErrInvalidArgument is matched by errors about an argument or option that
-	// was refused before anything was sent. Their text names it, without its value.
+	// ErrInvalidArgument matches errors about an argument or option that was
+	// refused before anything was sent. Their text names it, never its value.
 	ErrInvalidArgument = errors.New("oneloop: invalid argument")
 
-	// ErrMalformedResponse is matched by errors about a 2xx that breaks the
-	// contract: not JSON, longer than 1 MiB, a required field missing, null, of
-	// the wrong type or out of bounds. Their text says which. It is not retried,
-	// and must never be taken for a yes.
+	// ErrMalformedResponse matches errors about a 2xx answer that breaks the
+	// contract: it is not JSON, is longer than 1 MiB, or has a required field
+	// that is missing, null, of the wrong type or out of bounds. Their text says
+	// which. Such a call is not retried, and says nothing about the link token.
 	ErrMalformedResponse = errors.New("oneloop: malformed response")
 )
 
@@ -40,24 +40,35 @@ const (
 	maxErrorMessage = 1 << 10
 )
 
-// ErrorResponse is every answer outside 2xx, whatever its body; redirects are
-// among them, because they are not followed. Get it with errors.As, or match
-// the sentinels with errors.Is:
+// An ErrorResponse is an answer outside 2xx, whatever its body. Redirects are
+// among them, because they are not followed. Get it with errors.As, or match it
+// with errors.Is against the sentinels.
 //
-//	var answer *client.ErrorResponse
-//	if errors.As(err, &answer) && answer.StatusCode == http.StatusConflict { … }
-//
-// If the server echoes the SDK key or the link token, "[redacted]" stands for
-// it in Message and Header. Body is as received; printing does not show it.
+// If the server repeats the SDK key or the link token, Message and Header have
+// "[redacted]" in its place. Printing an ErrorResponse shows neither Header nor
+// Body.
 type ErrorResponse struct {
-	Operation  string        // the contract's operationId
-	StatusCode int           // of the last answer
-	Code       float64       // error.code of the body, a number in the contract; 0 where there was none
-	Message    string        // error.message of the body, else the status text
-	RetryAfter time.Duration // of the Retry-After header as it was received, the largest Duration where that is too small; 0: none, or passed
-	Attempts   int           // of the whole call
-	Header     http.Header
-	Body       []byte // as received, at most 64 KiB
+	// Operation is the operationId of the contract.
+	Operation string
+	// StatusCode is the HTTP status of the last answer.
+	StatusCode int
+	// Code is error.code of the body, which is a number in the contract; 0 if the
+	// body has none.
+	Code float64
+	// Message is error.message of the body; the text of the status if the body
+	// has none.
+	Message string
+	// RetryAfter is how long to wait according to the Retry-After header, as of
+	// the time when it was received. It is 0 if there is none or its date has
+	// passed, and the largest Duration if it exceeds that.
+	RetryAfter time.Duration
+	// Attempts is how often the call was tried, the first time included.
+	Attempts int
+	// Header is the header of the answer. It may be nil.
+	Header http.Header
+	// Body is the first 64 KiB of the answer's body, as received: if the server
+	// repeats a secret, it is in here.
+	Body []byte
 }
 
 // newErrorResponse keeps the status whatever the body is: what can't be read
@@ -93,6 +104,9 @@ func newErrorResponse(operation string, o *outcome, clean func(string) string) *
 func (e *ErrorResponse) Error() string {
 	if e == nil {
 		return "<nil>"
+	}
+	if e.Operation == "" { // made by hand, in a test
+		return "oneloop: " + e.summary()
 	}
 	return "oneloop: " + e.Operation + ": " + e.summary()
 }

@@ -12,41 +12,41 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// GenerateLinkTokenRequest says for whom a link token is made. The strings are
-// the caller's own names; they must be valid UTF-8.
+// A GenerateLinkTokenRequest says for whom a link token is made. All fields must
+// be valid UTF-8; the contract sets no other limit.
 type GenerateLinkTokenRequest struct {
 	CustomerID        string `json:"customerId"`                  // required
 	WorkspaceID       string `json:"workspaceId"`                 // required
-	ExternalBillingID string `json:"externalBillingId,omitempty"` // optional: "" is not sent
+	ExternalBillingID string `json:"externalBillingId,omitempty"` // optional; "" is not sent
 }
 
-// LinkToken is a short-lived secret. Encoding it as JSON carries the token, as
-// a front end needs it; printing or logging it does not.
+// A LinkToken is a short-lived secret. Printing or logging it does not show the
+// token; encoding it as JSON does, because that is how a front end gets it.
 type LinkToken struct {
 	Token string `json:"token"`
-	// ExpiresAt is in UTC. The contract's number has no documented unit: from
-	// 1e11 on it is read as milliseconds since 1970, below as seconds.
+	// ExpiresAt is in UTC. Oneloop doesn't document the unit of the number that it
+	// sends: 1e11 and more is taken as milliseconds since 1970, less as seconds.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Format prints when the token expires for every verb, and never the token.
+// Format prints when the token expires, and never the token, for every verb.
 func (t LinkToken) Format(f fmt.State, verb rune) {
 	formatText(f, verb, "link token "+redacted+" until "+t.ExpiresAt.Format(time.RFC3339))
 }
 
-// LogValue logs when the token expires, and never the token.
+// LogValue makes log/slog log when the token expires, and never the token.
 func (t LinkToken) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("token", redacted), slog.Time("expiresAt", t.ExpiresAt))
 }
 
 // GenerateLinkToken makes a link token for a customer and a workspace.
 //
-// It is refused with ErrInvalidArgument, and nothing is sent, where CustomerID
-// or WorkspaceID is empty or a field is not valid UTF-8. Answers outside 2xx
-// are an *ErrorResponse; a 2xx that does not keep the contract is an
-// ErrMalformedResponse. A retry after an outcome in which Oneloop may have made
-// a token happens at most once per call: what it can leave behind is one token
-// that nobody has and that expires by itself.
+// If CustomerID or WorkspaceID is empty, or a field is not valid UTF-8, the error
+// is ErrInvalidArgument and nothing is sent. An answer outside 2xx is an
+// *ErrorResponse, and a 2xx that breaks the contract ErrMalformedResponse. After
+// an outcome in which Oneloop may have made a token, the call is retried at most
+// once. What that can leave behind is one token that nobody knows and that
+// expires by itself.
 func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenRequest) (*LinkToken, error) {
 	const operation = "generateLinkToken"
 	switch {

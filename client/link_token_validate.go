@@ -12,31 +12,33 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// maxLinkToken bounds the URL's length: servers refuse longer ones anyway.
+// maxLinkToken is the largest length of a link token in bytes. Servers refuse
+// URLs that are much longer.
 const maxLinkToken = 4 << 10
 
-// LinkTokenValidation is what Oneloop knows of a link token.
+// A LinkTokenValidation is what Oneloop says about a link token.
 type LinkTokenValidation struct {
-	// Valid decides: false means that the token must not be accepted, and that
-	// the other fields may be empty.
+	// Valid decides. If it is false, the token must not be accepted, whatever the
+	// other fields are; they may be empty. If it is true, there is no need to
+	// check ExpiresAt: Oneloop has done that.
 	Valid bool `json:"valid"`
-	// ExpiresAt is in UTC. The contract's number has no documented unit: from
-	// 1e11 on it is read as milliseconds since 1970, below as seconds.
+	// ExpiresAt is in UTC. Oneloop doesn't document the unit of the number that it
+	// sends: 1e11 and more is taken as milliseconds since 1970, less as seconds.
 	ExpiresAt         time.Time `json:"expiresAt"`
-	WorkspaceID       string    `json:"workspaceId"`                 // never empty where Valid
-	CustomerID        string    `json:"customerId"`                  // never empty where Valid
-	ExternalBillingID string    `json:"externalBillingId,omitempty"` // "" where the token was made without
+	WorkspaceID       string    `json:"workspaceId"`                 // not empty if Valid
+	CustomerID        string    `json:"customerId"`                  // not empty if Valid
+	ExternalBillingID string    `json:"externalBillingId,omitempty"` // "" if the token was made without one
 }
 
-// ValidateLinkToken asks whether linkToken is valid, and whose it is. A token
-// that Oneloop calls invalid is no error: look at Valid.
+// ValidateLinkToken asks whether linkToken is valid, and whose it is. An invalid
+// token is not an error: check Valid.
 //
-// It is refused with ErrInvalidArgument, and nothing is sent, where linkToken
-// is empty, ".", "..", longer than 4 KiB or not valid UTF-8, or has a slash, a
-// backslash or a control character: such a token could reach another path of
-// the API. Answers outside 2xx are an *ErrorResponse. A 2xx that does not keep
-// the contract is an ErrMalformedResponse, and so is one that calls the token
-// valid without naming its workspace and customer.
+// If linkToken is empty, ".", "..", longer than 4 KiB, or not valid UTF-8, or
+// contains a slash, a backslash or a control character, the error is
+// ErrInvalidArgument and nothing is sent: such a token could reach another path
+// of the API. An answer outside 2xx is an *ErrorResponse. A 2xx that breaks the
+// contract is ErrMalformedResponse, and so is one that calls the token valid
+// without naming its workspace and customer.
 func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*LinkTokenValidation, error) {
 	const operation = "validateLinkToken"
 	if err := checkLinkToken(operation, linkToken); err != nil {
@@ -47,7 +49,8 @@ func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*Link
 	}, newLinkTokenValidation, "valid", "expiresAt", "workspaceId", "customerId")
 }
 
-// checkLinkToken refuses what would not reach the server as one path segment.
+// checkLinkToken refuses tokens that might not reach the server as one path
+// segment.
 func checkLinkToken(operation, linkToken string) error {
 	switch {
 	case linkToken == "":

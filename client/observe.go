@@ -6,21 +6,32 @@ import (
 	"time"
 )
 
-// Attempt is what an observer is told after each attempt, when it is decided
-// what happens next. It holds no secret.
+// An Attempt is what an observer learns after each attempt, once it is decided
+// what happens next. It contains no secret.
 type Attempt struct {
-	Operation  string        // the contract's operationId
-	Number     int           // 1 is the first
-	StatusCode int           // 0: no response
-	Err        error         // why there is no whole response; nil where one was read, whatever its status
-	Duration   time.Duration // connecting and reading the body included
-	RetryIn    time.Duration // how long until the next attempt
-	WillRetry  bool          // whether there is a next attempt, unless the context ends first
+	// Operation is the operationId of the contract.
+	Operation string
+	// Number is 1 for the first attempt of a call.
+	Number int
+	// StatusCode is the HTTP status; 0 if there was no response.
+	StatusCode int
+	// Err says why there was no whole response, or matches ErrMalformedResponse.
+	// It is nil for every other response, also for an error status.
+	Err error
+	// Duration is the time from connecting to the end of the body.
+	Duration time.Duration
+	// RetryIn is the wait until the next attempt; 0 if there is none.
+	RetryIn time.Duration
+	// WillRetry reports whether there will be another attempt, unless the context
+	// ends first.
+	WillRetry bool
 }
 
-// LogAttempts returns an observer for WithObserver that writes one line per
-// attempt to l: at Debug for a success, at Warn for one that is retried, and
-// at Error for a final failure.
+// LogAttempts returns an observer for WithObserver that writes one record per
+// attempt to l: at level Debug for a success, Warn for an attempt that will be
+// retried, and Error for a final failure, also one that the caller is to blame
+// for, such as 400. Its attributes are operation, attempt, status, duration,
+// wait, and error if there is one. It returns nil if l is nil.
 func LogAttempts(l *slog.Logger) func(context.Context, Attempt) {
 	if l == nil {
 		return nil // which WithObserver refuses

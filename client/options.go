@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -11,9 +13,9 @@ import (
 	"unicode"
 )
 
-// An Option changes what New makes. Options are checked where they are given:
-// New's error names the one it refuses. Where two set the same thing, the later
-// one counts.
+// An Option configures a Client. New checks every option, and its error names
+// the one that it refuses. Of two options that set the same thing, the later one
+// counts.
 type Option func(*settings) error
 
 type settings struct {
@@ -26,11 +28,11 @@ type settings struct {
 	observe    func(context.Context, Attempt)
 }
 
-// WithBaseURL sends requests to another server than DefaultBaseURL, or through
-// a gateway: a path in rawURL is put before the API's own. Refused are URLs
-// that do not parse, have no host, or carry user info, a query or a fragment;
-// and plain http to any host but localhost and loopback addresses, because the
-// SDK key and link tokens are sent in the clear there.
+// WithBaseURL sends requests to rawURL instead of DefaultBaseURL. A path in it,
+// as of a gateway, is put before the API's own. New refuses URLs that do not
+// parse, have no host, or contain user info, a query or a fragment. It refuses
+// plain http unless the host is localhost or a loopback address, because the
+// SDK key and link tokens would be sent in the clear.
 func WithBaseURL(rawURL string) Option {
 	return func(s *settings) error {
 		// The URL may hold a password: it never stands in an error.
@@ -39,7 +41,7 @@ func WithBaseURL(rawURL string) Option {
 		case err != nil:
 			return invalid("WithBaseURL", "the URL does not parse")
 		case u.Scheme != "https" && u.Scheme != "http":
-			return invalid("WithBaseURL", "the URL is neither https nor http")
+			return invalid("WithBaseURL", "the URL does not begin with https:// or http://")
 		case u.Hostname() == "":
 			return invalid("WithBaseURL", "the URL has no host")
 		case u.User != nil:
@@ -59,9 +61,13 @@ func isLoopback(host string) bool {
 }
 
 // WithHTTPClient sends requests with a copy of hc: its Transport, its Jar, and
-// its Timeout, which then bounds each attempt. hc itself is never changed and
-// its CheckRedirect is never asked, because redirects are not followed. Where
-// hc has no Transport, the Client uses its own, as without this option.
+// its Timeout, which then bounds each attempt. hc itself is never changed, and
+// its CheckRedirect is never called, because redirects are not followed.
+//
+// The Transport sees the SDK key and, as part of URLs, link tokens: it must not
+// log them. If hc has none, the Client uses its own, as without this option: a
+// copy of http.DefaultTransport, with its proxy settings, that keeps more idle
+// connections and gives dialling and the TLS handshake 3 seconds each.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) error {
 		if hc == nil {
@@ -72,11 +78,12 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// WithKeySource asks source for the SDK key once per call, so that a key can
-// be rotated without a restart. New's sdkKey must be "" then. The context is
-// the call's, bounded by WithTimeout. An error of source ends the call before
-// anything is sent, and is found by errors.Is and errors.As; a key that New
-// would refuse ends it with ErrInvalidArgument.
+// WithKeySource gets the SDK key from source once per call, so that keys can be
+// rotated without a restart; pass "" as New's sdkKey. Calls from several
+// goroutines call source concurrently, and a source that is slow should cache.
+// Its context is the call's, bounded by WithTimeout. If source fails, or returns
+// a key that New would refuse, the call fails before anything is sent; errors.Is
+// and errors.As find the error of source.
 func WithKeySource(source func(context.Context) (string, error)) Option {
 	return func(s *settings) error {
 		if source == nil {
@@ -87,9 +94,10 @@ func WithKeySource(source func(context.Context) (string, error)) Option {
 	}
 }
 
-// WithTimeout bounds a whole call, retries and waits included, where its
-// context has no deadline. The default is 30 seconds; 0 means no bound. A
-// handler of a server does well with less than the server's WriteTimeout.
+// WithTimeout bounds a whole call, retries and waits included, if its context
+// has no deadline; a context with a deadline, even a later one, is left as it
+// is. The default is 30 seconds; 0 means no bound; negative durations are
+// refused. In an HTTP handler, use less than the server's WriteTimeout.
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error {
 		if d < 0 {
@@ -100,20 +108,30 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithRetryPolicy replaces the defaults of the fields of p that are not zero.
-// Negative fields are refused.
+// WithRetryPolicy sets the retry policy. Zero fields of p have their defaults;
+// negative ones are refused. A second policy replaces the first one whole.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return func(s *settings) error {
-		if p.MaxAttempts < 0 || min(p.BaseDelay, p.MaxDelay, p.MaxRetryAfter, p.AttemptTimeout) < 0 {
-			return invalid("WithRetryPolicy", "a field is negative")
+		switch {
+		case p.MaxAttempts < 0:
+			return invalid("WithRetryPolicy", "MaxAttempts is negative")
+		case p.BaseDelay < 0:
+			return invalid("WithRetryPolicy", "BaseDelay is negative")
+		case p.MaxDelay < 0:
+			return invalid("WithRetryPolicy", "MaxDelay is negative")
+		case p.MaxRetryAfter < 0:
+			return invalid("WithRetryPolicy", "MaxRetryAfter is negative")
+		case p.AttemptTimeout < 0:
+			return invalid("WithRetryPolicy", "AttemptTimeout is negative")
 		}
 		s.retry = p
 		return nil
 	}
 }
 
-// WithUserAgent puts product, such as "acme-backend/2.1", before this module's
-// own part of the User-Agent header. It must be printable ASCII.
+// WithUserAgent puts product, such as "acme-backend/2.1", in front of this
+// module's own part of the User-Agent header. It must be printable ASCII and not
+// empty.
 func WithUserAgent(product string) Option {
 	return func(s *settings) error {
 		if strings.TrimSpace(product) == "" {
@@ -131,10 +149,10 @@ func userAgent(product string) string {
 	return product + "oneloop-go/" + Version + " (" + runtime.Version() + ")"
 }
 
-// WithObserver tells observe of every attempt, in order, on the goroutine of
-// the call and with its context; the next attempt waits until observe returns.
-// LogAttempts makes an observer that logs. Given more than once, all observers
-// are told, in the order of the options.
+// WithObserver calls observe after every attempt of a call, in order, with the
+// context and on the goroutine of that call, which waits for it. Calls from
+// several goroutines call it concurrently. If the option is given more than
+// once, every observer is called. LogAttempts makes an observer that logs.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(s *settings) error {
 		if observe == nil {
@@ -179,10 +197,12 @@ func sourceAuthFunc(source func(context.Context) (string, error)) authFunc {
 		}
 		key, err := source(ctx)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("WithKeySource: %w", err)
 		}
 		if problem := keyProblem(key); problem != "" {
-			return "", &failure{text: "WithKeySource: " + problem, cause: ErrInvalidArgument}
+			// Not ErrInvalidArgument: that is what a bad link token is, for which
+			// callers blame whoever sent it.
+			return "", errors.New("WithKeySource: " + problem)
 		}
 		return bearer + key, nil
 	}

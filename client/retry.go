@@ -12,18 +12,19 @@ import (
 	"time"
 )
 
-// RetryPolicy says how a call is retried. A zero field means its default. What
-// is retried at all is not for the policy to say: see the package's
-// documentation.
+// RetryPolicy says how often and how patiently a call is retried; which outcomes
+// are retried at all is in the package documentation. A zero field has its
+// default.
 type RetryPolicy struct {
-	// MaxAttempts is how often a call is tried at most, the first time included.
-	// The default is 3; 1 means never to retry.
+	// MaxAttempts is the largest number of attempts of a call, the first one
+	// included. The default is 3; 1 means never to retry.
 	MaxAttempts int
-	// BaseDelay is the upper bound of the wait before the first retry. It doubles
-	// with each further one, and the wait is drawn from the whole interval below
-	// it. The default is 250 ms; after 429 and 503 without a Retry-After it is 1 s.
+	// BaseDelay is the longest wait before the first retry. It doubles with each
+	// further retry, and every wait is drawn at random between 0 and that. The
+	// default is 250 ms. After a 429 or 503 without Retry-After it is 1 s.
 	BaseDelay time.Duration
-	// MaxDelay bounds the bound. The default is 5 s.
+	// MaxDelay is the largest value that the doubling BaseDelay can reach. The
+	// default is 5 s.
 	MaxDelay time.Duration
 	// MaxRetryAfter is the longest Retry-After that is waited for. A longer one
 	// ends the call with its *ErrorResponse. The default is 10 s.
@@ -121,9 +122,9 @@ const (
 
 func (o *outcome) class() class {
 	switch {
-	case errors.Is(o.err, errOversize):
+	case errors.Is(o.err, errOversize), errors.Is(o.err, ErrMalformedResponse), o.success():
 		return final
-	case o.status == 0 || o.status/100 == 2 && o.err != nil:
+	case !o.answered():
 		return errorClass(o.err)
 	}
 	switch o.status {

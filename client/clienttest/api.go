@@ -40,15 +40,14 @@ type linkToken struct {
 	revoked   bool
 }
 
-// An Option changes what NewAPI makes.
+// An Option configures an API.
 type Option func(*API)
 
-// WithLifetime makes link tokens live for d; the default is 15 minutes. With
-// zero or less they are born expired.
+// WithLifetime sets how long link tokens live; the default is 15 minutes. With
+// zero or less they have expired when they are made.
 func WithLifetime(d time.Duration) Option { return func(a *API) { a.lifetime = d } }
 
-// WithClock makes now the clock by which link tokens expire; the default is
-// time.Now.
+// WithClock sets the clock by which link tokens expire; the default is time.Now.
 func WithClock(now func() time.Time) Option { return func(a *API) { a.now = now } }
 
 // NewAPI returns an API without link tokens.
@@ -60,12 +59,12 @@ func NewAPI(opts ...Option) *API {
 	return a
 }
 
-// HTTPClient returns an http.Client that asks a, whatever the base URL:
+// HTTPClient returns an http.Client whose requests go to a, whatever their host:
 //
 //	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
 func (a *API) HTTPClient() *http.Client { return &http.Client{Transport: a} }
 
-// Revoke makes linkToken invalid at once, and reports whether a made it.
+// Revoke makes linkToken invalid, and reports whether a had made it.
 func (a *API) Revoke(linkToken string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,15 +75,15 @@ func (a *API) Revoke(linkToken string) bool {
 	return ok
 }
 
-// Advance moves the clock by d from where WithClock has it.
+// Advance adds d to the clock. Several calls add up; d may be negative.
 func (a *API) Advance(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.advanced += d
 }
 
-// A Request is one that an API was sent, as far as it could be read. The SDK
-// key is not kept.
+// A Request is a request that an API got, as far as it could be read. It does not
+// contain the SDK key.
 type Request struct {
 	Operation string // the contract's operationId; "" for anything else
 
@@ -95,8 +94,8 @@ type Request struct {
 	LinkToken string
 }
 
-// Requests returns what a was sent, the oldest first, also what it refused and
-// what met a fault.
+// Requests returns the requests that a got, the oldest first. Requests that it
+// refused and requests that met a fault are among them.
 func (a *API) Requests() []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -127,10 +126,14 @@ func jsonAnswer(status int, body any) answer {
 	return answer{status, http.Header{"Content-Type": {"application/json"}}, encoded}
 }
 
-// serve answers r, or says how its connection ends.
+// serve answers r, or returns the error with which its connection ends.
 func (a *API) serve(r *http.Request) (answer, error) {
 	request, refusal := read(r)
-	if fault, ok := a.record(request); ok {
+	fault, faulty := a.record(request)
+	if faulty && fault.late {
+		a.answer(r, request, refusal)
+	}
+	if faulty {
 		switch own, err := fault.strike(r.Context()); {
 		case err != nil:
 			return answer{}, err
@@ -138,17 +141,22 @@ func (a *API) serve(r *http.Request) (answer, error) {
 			return *own, nil
 		}
 	}
+	return a.answer(r, request, refusal), nil
+}
+
+// answer acts, and answers as if there were no faults.
+func (a *API) answer(r *http.Request, request Request, refusal *answer) answer {
 	switch {
 	case refusal != nil && request.Operation == "":
-		return *refusal, nil
+		return *refusal
 	case r.Header.Get("Authorization") != "Bearer "+SDKKey:
-		return errorAnswer(http.StatusUnauthorized, "invalid SDK key"), nil
+		return errorAnswer(http.StatusUnauthorized, "invalid SDK key")
 	case refusal != nil:
-		return *refusal, nil
+		return *refusal
 	case request.Operation == "generateLinkToken":
-		return a.generate(request), nil
+		return a.generate(request)
 	default:
-		return a.validate(request), nil
+		return a.validate(request)
 	}
 }
 
@@ -231,14 +239,14 @@ func (a *API) clock() time.Time { return a.now().Add(a.advanced) }
 
 func (a *API) generate(r Request) answer {
 	if a.now == nil {
-		return errorAnswer(http.StatusInternalServerError, "clienttest: WithClock was given nil")
+		return *mistake("WithClock was given nil")
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	token := "lt_test_" + rand.Text()
 	expiresAt := a.clock().Add(a.lifetime)
 	if expiresAt.Unix() <= 0 || expiresAt.UTC().Year() > 9999 {
-		return errorAnswer(http.StatusInternalServerError, "clienttest: a link token would expire before 1970 or after 9999")
+		return *mistake("a link token would expire before 1970 or after 9999")
 	}
 	t := &linkToken{of: r}
 	t.epoch, t.expiresAt = epoch(expiresAt)

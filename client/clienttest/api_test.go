@@ -235,7 +235,7 @@ func TestFaults(t *testing.T) {
 			"no content":           {clienttest.Answer(204, nil, ""), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
 			"HTML":                 {clienttest.Answer(200, http.Header{"Content-Type": {"text/html"}}, "<html>"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
 			"no content type":      {clienttest.Answer(200, http.Header{"Content-Type": nil}, "{}"), func(err error) bool { return strings.Contains(err.Error(), "content type") }},
-			"a field missing":      {clienttest.Answer(200, nil, `{"valid":true}`), func(err error) bool { return strings.Contains(err.Error(), "workspaceId is missing") }},
+			"a field missing":      {clienttest.Answer(200, nil, `{"valid":true}`), func(err error) bool { return strings.Contains(err.Error(), "expiresAt is missing") }},
 			"another good answer": {clienttest.Answer(200, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`),
 				func(err error) bool { return err == nil }},
 			"cut": {clienttest.Cut(), func(err error) bool {
@@ -246,7 +246,7 @@ func TestFaults(t *testing.T) {
 			"mistake: status 99": {clienttest.Status(99), func(err error) bool {
 				return strings.Contains(response(err).Message, "clienttest: a fault has status 99")
 			}},
-			"mistake: status 0": {clienttest.Answer(0, nil, ""), func(err error) bool { return response(err).StatusCode == 500 }},
+			"mistake: status 0": {clienttest.Answer(0, nil, ""), func(err error) bool { return response(err).StatusCode == 501 }},
 			"mistake: zero":     {clienttest.Fault{}, func(err error) bool { return strings.Contains(response(err).Message, "zero Fault") }},
 		} {
 			api.Queue(test.fault)
@@ -267,6 +267,22 @@ func TestFaults(t *testing.T) {
 	})
 }
 
+// The token whose generation is cut off exists, and the retry makes another.
+func TestCutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := 0
+		api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { made++; return time.Now() }))
+		api.Queue(clienttest.CutAnswer())
+		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || made != 2 {
+			t.Errorf("got %v and %d link tokens, want 2", err, made)
+		}
+		api.Queue(clienttest.Cut())
+		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || made != 3 {
+			t.Errorf("got %v and %d link tokens, want 3", err, made)
+		}
+	})
+}
+
 func TestMistakesOfOptions(t *testing.T) {
 	for name, opt := range map[string]clienttest.Option{
 		"WithClock(nil)": clienttest.WithClock(nil),
@@ -274,7 +290,7 @@ func TestMistakesOfOptions(t *testing.T) {
 		"after 9999":     clienttest.WithClock(func() time.Time { return time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }),
 	} {
 		_, err := newClient(t, clienttest.NewAPI(opt), once).GenerateLinkToken(t.Context(), request)
-		if err == nil || !strings.Contains(err.Error(), "500 Internal Server Error: clienttest: ") {
+		if err == nil || !strings.Contains(err.Error(), "501 Not Implemented: clienttest: ") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// RoundTrip answers req in the caller's goroutine, without a socket.
+// RoundTrip implements http.RoundTripper: it answers req without a socket.
 func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
@@ -32,7 +32,7 @@ func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// ServeHTTP answers on a socket: httptest.NewServer(api).
+// ServeHTTP implements http.Handler. httptest.NewServer(a) puts a on a socket.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	said, err := a.serve(r)
 	if err != nil {

@@ -28,7 +28,7 @@ func main() {
 
 	validation, err := c.ValidateLinkToken(ctx, token.Token)
 	if err != nil {
-		log.Fatal(err) // nobody knows: don't let anybody in
+		log.Fatal(err) // there is no answer: refuse access
 	}
 	fmt.Println(validation.Valid, validation.CustomerID, validation.WorkspaceID)
 }

@@ -177,7 +177,7 @@ func TestErrors(t *testing.T) {
 			linkToken: "unknown",
 			faults:    []clienttest.Fault{clienttest.Answer(200, nil, "{}")},
 			call:      "malformed_response",
-			attempts:  []string{""},
+			attempts:  []string{"malformed_response"},
 		},
 		"canceled": {
 			linkToken: "unknown",

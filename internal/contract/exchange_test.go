@@ -86,8 +86,8 @@ func TestErrors(t *testing.T) {
 		"429 and later": {key, clienttest.StatusRetryAfter(429, time.Minute), 429},
 		"503":           {key, clienttest.Status(503), 503},
 		"503 and later": {key, clienttest.StatusRetryAfter(503, time.Minute), 503},
-		"zero fault":    {key, clienttest.Fault{}, 500},
-		"status 0":      {key, clienttest.Status(0), 500},
+		"zero fault":    {key, clienttest.Fault{}, 501},
+		"status 0":      {key, clienttest.Status(0), 501},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newChecked(t, client.DefaultBaseURL)
