@@ -42,7 +42,9 @@ func TestGoodAnswers(t *testing.T) {
 		"problem+json, uppercase": {validate, "APPLICATION/PROBLEM+JSON; charset=utf-8", validated, whole},
 		"extra fields": {validate, "application/json",
 			`{"scopes":["a",{"b":null}],"valid":true,"expiresAt":1893456000,"workspaceId":"w1","customerId":"c1","externalBillingId":"b1","error":null}`, whole},
-		"white space":           {validate, "application/json", "\r\n\t " + strings.ReplaceAll(validated, ",", " ,\n") + " \n", whole},
+		"white space": {validate, "application/json", "\r\n\t " + strings.ReplaceAll(validated, ",", " ,\n") + " \n", whole},
+		"names of fields elsewhere": {validate, "application/json",
+			`{"x":{"valid":false,"VALID":[{"valid":1}]},"y":"valid","customerId":"c1","externalBillingId":"b1","valid" :true,"expiresAt":1893456000,"workspaceId":"w1","z\":":"\\"}`, whole},
 		"null billing id":       {validate, "application/json", strings.Replace(validated, `"b1"`, "null", 1), client.LinkTokenValidation{Valid: true, ExpiresAt: sec, WorkspaceID: "w1", CustomerID: "c1"}},
 		"invalid, empty ids":    {validate, "application/json", `{"valid":false,"expiresAt":1893456000,"workspaceId":"","customerId":""}`, client.LinkTokenValidation{ExpiresAt: sec}},
 		"invalid, with its ids": {validate, "application/json", `{"valid":false,"expiresAt":1893456000,"workspaceId":"w1","customerId":"c1"}`, client.LinkTokenValidation{ExpiresAt: sec, WorkspaceID: "w1", CustomerID: "c1"}},
@@ -174,7 +176,10 @@ func TestMalformedFields(t *testing.T) {
 				malformed(t, op, field+" is missing", answers(200, with(nil, false)))
 			})
 			t.Run(op.name+"/"+field+" in another case", func(t *testing.T) {
-				malformed(t, op, field+" is missing", answers(200, strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1)))
+				malformed(t, op, field+" is there twice, or in another spelling", answers(200, strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1)))
+			})
+			t.Run(op.name+"/"+field+" twice", func(t *testing.T) {
+				malformed(t, op, field+" is there twice, or in another spelling", answers(200, strings.Replace(op.ok, "{", `{"`+field+`" : null,`, 1)))
 			})
 			for name, value := range bad {
 				t.Run(op.name+"/"+field+" "+name, func(t *testing.T) {

@@ -43,6 +43,8 @@ func TestNewRefusesBadArguments(t *testing.T) {
 		"key with NUL":              {"sdk_\x00canary", nil, "SDK key has spaces"},
 		"key with DEL":              {"sdk_canary\x7f", nil, "SDK key has spaces"},
 		"key with no-break space":   {"sdk_\u00a0canary", nil, "SDK key has spaces"},
+		"key with byte order mark":  {"\ufeffsdk_canary", nil, "outside ASCII"},
+		"key not UTF-8":             {"sdk_\xffcanary", nil, "outside ASCII"},
 		"nil option":                {testKey, []client.Option{nil}, "option is nil"},
 		"nil http.Client":           {testKey, []client.Option{client.WithHTTPClient(nil)}, "WithHTTPClient"},
 		"nil key source":            {"", []client.Option{client.WithKeySource(nil)}, "WithKeySource"},
@@ -125,6 +127,7 @@ func TestBaseURLWithPath(t *testing.T) {
 	for base, want := range map[string]string{
 		"https://gw.example":            "https://gw.example/api/v1/link-token/",
 		"https://gw.example/":           "https://gw.example/api/v1/link-token/",
+		"https://gw.example//":          "https://gw.example/api/v1/link-token/",
 		"https://gw.example/one/loop":   "https://gw.example/one/loop/api/v1/link-token/",
 		"https://gw.example/one%2Floop": "https://gw.example/one%2Floop/api/v1/link-token/",
 		"https://gw.example/100%25/%s/": "", // does not parse
@@ -297,6 +300,7 @@ func TestKeySourceFails(t *testing.T) {
 		want   error
 	}{
 		"error":         {func(context.Context) (string, error) { return "", errVault }, errVault},
+		"error and key": {func(context.Context) (string, error) { return testKey, errors.New(testKey + " has expired") }, nil},
 		"empty key":     {func(context.Context) (string, error) { return "", nil }, nil},
 		"malformed key": {func(context.Context) (string, error) { return testKey + "\n", nil }, nil},
 		"hanging": {func(ctx context.Context) (string, error) {

@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -56,6 +58,11 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithDeadlineCause(req.Context(), deadline, cause)
 	defer cancel()
 	ctx, conns := limitConns(ctx, cancel)
+	pool := c.client.pool
+	if pool != nil {
+		pool.attempts.Add(1)
+		defer pool.attempts.Add(-1)
+	}
 
 	o := outcome{method: req.Method}
 	resp, err := c.send(req.WithContext(ctx))
@@ -72,6 +79,9 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = http.NoBody
 	case conns.exceeded.Load():
 		resp, o.err = nil, errReplayed // not the cancellation that ended it
+		if pool != nil {
+			pool.transport.CloseIdleConnections() // they are likely to be dead as well
+		}
 	default:
 		resp, o.err = nil, matching(err, ctx.Err()) // which some transports and diallers hide
 	}
@@ -86,9 +96,10 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // parse2xx makes the call's result of a 2xx that was read with err.
 func (c *call) parse2xx(o *outcome, err error) error {
-	if err == nil {
-		err = c.parse(o.header, o.body)
-	} else if err != errOversize {
+	switch {
+	case err == nil:
+		err = c.result.parse(o.header, o.body)
+	case err != errOversize:
 		return err
 	}
 	if err == nil {
@@ -111,9 +122,8 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 	if c.attempts > 1 && req.GetBody != nil {
 		req.Body, _ = req.GetBody() // of a bytes.Reader: it can't fail
 	}
-	if p := c.client.pool; p != nil {
-		p.attempts.Add(1)
-		defer p.attempts.Add(-1)
+	if ctx := req.Context(); ctx.Err() != nil {
+		return nil, context.Cause(ctx) // an observer or the key source has used up the time
 	}
 	resp, err := c.client.transport().RoundTrip(req)
 	if err == nil && (resp == nil || resp.StatusCode == 0) { // as transports made for tests may do
@@ -122,21 +132,35 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// readBody reads the body whole, which is at most 1 MiB. It is io.ReadAll with a
+// limit, and with a buffer that a body of known length fits into.
 func readBody(resp *http.Response) ([]byte, error) {
 	if resp.Body == nil { // as transports made for tests may leave it
 		return nil, nil
 	}
 	defer resp.Body.Close()
-	if n := resp.ContentLength; n > 0 && n <= maxAnswer {
-		body := make([]byte, n)
-		_, err := io.ReadFull(resp.Body, body)
-		return body, err
+	if resp.StatusCode < 200 {
+		return nil, nil // after 101 the body is the connection, which no context ends
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if len(body) > maxAnswer {
-		return nil, errOversize
+	size := int64(512)
+	if resp.ContentLength >= 0 {
+		size = min(resp.ContentLength, maxAnswer) + 1 // one more, to read its end
 	}
-	return body, err
+	body := make([]byte, 0, size)
+	for len(body) <= maxAnswer {
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+		n, err := resp.Body.Read(body[len(body):min(cap(body), maxAnswer+1)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+	}
+	return nil, errOversize
 }
 
 type connCountKey struct{}
@@ -163,7 +187,18 @@ func limitConns(ctx context.Context, cancel context.CancelFunc) (context.Context
 				cancel()
 			}
 		},
-		GotConn: func(httptrace.GotConnInfo) { n.got.Add(1) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			// net/http may have taken an idle connection in spite of the cancellation.
+			if n.got.Add(1) > 2 && !isHTTP2(info.Conn) {
+				_ = info.Conn.Close()
+			}
+		},
 	}
 	return context.WithValue(httptrace.WithClientTrace(ctx, &n.trace), connCountKey{}, n), n
+}
+
+// isHTTP2 reports whether other requests may be under way on conn.
+func isHTTP2(conn net.Conn) bool {
+	t, ok := conn.(*tls.Conn)
+	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
 }

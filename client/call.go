@@ -25,8 +25,10 @@ type call struct {
 	authorization string    // the header
 	deadline      time.Time // of the call; zero: none
 
-	// parse makes the call's result of a 2xx, or says why it is malformed.
-	parse func(header http.Header, body []byte) error
+	result interface {
+		// parse reads a 2xx, or says why it is malformed.
+		parse(header http.Header, body []byte) error
+	}
 
 	attempts  int
 	ambiguous int      // retries after outcomes in which the server may have acted

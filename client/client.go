@@ -35,8 +35,9 @@ type Client struct {
 
 // New returns a Client that authenticates with sdkKey. It sends no request and
 // starts no goroutine. Its error matches ErrInvalidArgument and names what was
-// refused: an sdkKey that is empty or contains spaces or control characters, an
-// sdkKey in addition to WithKeySource, a nil option, or an option's value.
+// refused: an sdkKey that is empty or contains anything but printable ASCII
+// without spaces, an sdkKey in addition to WithKeySource, a nil option, or an
+// option's value.
 func New(sdkKey string, opts ...Option) (*Client, error) {
 	s := settings{
 		baseURL: DefaultBaseURL,
@@ -87,33 +88,25 @@ func (c Client) Format(f fmt.State, verb rune) {
 
 // do is the way of a call: check ctx and get the key; let the generated client
 // build the request, and call send it as often as the retry policy says; return
-// what the last attempt made of its answer. W is the generated type of the
-// answer. result checks its fields, the required ones among them, and turns it
-// into the exported type.
+// what the last attempt made of its answer.
 func do[W, T any](
 	ctx context.Context, c *Client, operation, linkToken string,
-	request func(*gen.Client) (*http.Response, error),
-	result func(*W) (*T, error), required ...string,
+	request func(*gen.Client) (*http.Response, error), result *result[W, T],
 ) (*T, error) {
 	if c == nil || c.authorize == nil {
 		return nil, invalid(operation, "the Client was not made by New")
 	}
-	call := &call{client: c, operation: operation, linkToken: linkToken}
-	var out *T
-	call.parse = func(header http.Header, body []byte) (err error) {
-		var wire W
-		if err = decode(header, body, &wire, required); err == nil {
-			out, err = result(&wire)
-		}
-		return err
-	}
+	call := &call{client: c, operation: operation, linkToken: linkToken, result: result}
 	if err := call.start(ctx); err != nil {
 		return nil, err
 	}
 	call.api = gen.Client{Server: c.baseURL, Doer: call}
-	_, err := request(&call.api) // each response was read as it came
+	resp, err := request(&call.api)
+	if resp != nil {
+		_ = resp.Body.Close() // its body was read by RoundTrip; this ends a timer of http.Client
+	}
 	if err = call.finish(ctx, err); err != nil {
 		return nil, err
 	}
-	return out, nil
+	return result.value, nil
 }

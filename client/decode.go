@@ -7,16 +7,29 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// decode reads the body of a 2xx into a generated type, whose fields are
-// pointers, so that the caller sees null. encoding/json refuses anything after
-// the value, but takes a field's name in any case: that the required names are
-// there as the contract spells them is seen in the body. Errors say what is
-// wrong in our words: those of encoding/json may quote the body.
+// A result is what a call makes of a 2xx: a value of the exported type T.
+type result[W, T any] struct {
+	required []string // fields, by their names in the contract
+	convert  func(*W) (*T, error)
+	wire     W // the generated type; its fields are pointers, nil for null
+	value    *T
+}
+
+func (r *result[W, T]) parse(header http.Header, body []byte) (err error) {
+	if err = decode(header, body, &r.wire, r.required); err == nil {
+		r.value, err = r.convert(&r.wire)
+	}
+	return err
+}
+
+// decode reads the body of a 2xx into a generated type. Errors say what is wrong in our words:
+// those of encoding/json may quote the body.
 func decode(header http.Header, body []byte, into any, required []string) error {
 	if !isJSON(header.Get("Content-Type")) {
 		return errors.New("the content type is not JSON")
@@ -28,12 +41,7 @@ func decode(header http.Header, body []byte, into any, required []string) error 
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
-		for _, name := range required {
-			if !bytes.Contains(body, []byte(`"`+name+`"`)) {
-				return missing(name)
-			}
-		}
-		return nil
+		return checkNames(body, required)
 	case !errors.As(err, &wrong):
 		return errors.New("the body is not one JSON value")
 	case wrong.Field == "":
@@ -41,6 +49,53 @@ func decode(header http.Header, body []byte, into any, required []string) error 
 	default:
 		return fmt.Errorf("%s does not hold a value of type %s", wrong.Field, wrong.Type)
 	}
+}
+
+// checkNames wants each required name once in an object of valid JSON, spelt as
+// in the contract. encoding/json would take the last of several, and take
+// "Valid" for "valid".
+func checkNames(body []byte, required []string) error {
+	var found uint64 // a bit for each required name
+	depth := 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			start := i + 1
+			for i = start; body[i] != '"'; i++ {
+				if body[i] == '\\' {
+					i++
+				}
+			}
+			if depth != 1 || !isName(body[i+1:]) {
+				continue
+			}
+			name := body[start:i]
+			n := slices.IndexFunc(required, func(want string) bool { return bytes.EqualFold(name, []byte(want)) })
+			if n < 0 {
+				continue
+			}
+			if found&(1<<n) != 0 || string(name) != required[n] {
+				return fmt.Errorf("%s is there twice, or in another spelling", required[n])
+			}
+			found |= 1 << n
+		}
+	}
+	for n, want := range required {
+		if found&(1<<n) == 0 {
+			return missing(want)
+		}
+	}
+	return nil
+}
+
+// isName reports whether the string before rest, in an object, is a name.
+func isName(rest []byte) bool {
+	rest = bytes.TrimLeft(rest, " \t\r\n")
+	return len(rest) > 0 && rest[0] == ':'
 }
 
 func isJSON(contentType string) bool {

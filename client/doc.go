@@ -84,9 +84,11 @@
 // A retry budget keeps retries from making an outage worse. Each Client has 500
 // units, and a retry costs 14. They are given back if the retry succeeds, and
 // every first attempt that succeeds adds 1. When the budget is spent, calls are
-// not retried: a dead server gets at most 1,035 requests for 1,000 calls.
+// not retried: 1,000 calls to a dead server are at most 1,035 attempts.
 //
-// net/http resends some requests by itself. An attempt never sends more than two.
+// An attempt is one request, but net/http resends some requests by itself, for
+// example if the server closes an idle connection just then. An attempt never
+// sends more than two.
 //
 // # Timeouts
 //

@@ -1,14 +1,20 @@
 package client
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
+	"net"
 	"net/http"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -84,21 +90,93 @@ func TestBudget(t *testing.T) {
 }
 
 func TestBudgetIsSafeForConcurrentUse(t *testing.T) {
-	b := newBudget()
-	var wg sync.WaitGroup
-	for range 64 {
-		wg.Go(func() {
-			for range 1000 {
-				if b.withdraw(retryCost) {
-					b.deposit(retryCost)
+	for range 200 {
+		b := newBudget()
+		var paid atomic.Int64
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for b.withdraw(retryCost) {
+					paid.Add(1)
 				}
+			})
+		}
+		wg.Wait()
+		if paid.Load() != 35 || b.units.Load() != budgetSize-35*retryCost {
+			t.Fatalf("%d retries were paid for, and %d units are left", paid.Load(), b.units.Load())
+		}
+		for range 64 {
+			wg.Go(func() { b.deposit(retryCost) })
+		}
+		wg.Wait()
+		if got := b.units.Load(); got != budgetSize {
+			t.Fatalf("%d units, want %d", got, budgetSize)
+		}
+	}
+}
+
+func TestBudgetIsSpentToTheLastUnit(t *testing.T) {
+	b := new(budget)
+	b.deposit(retryCost)
+	if !b.withdraw(retryCost) || b.withdraw(1) {
+		t.Errorf("%d units are left", b.units.Load())
+	}
+}
+
+// fakeConn counts how often it is closed.
+type fakeConn struct {
+	net.Conn
+	closed int
+}
+
+func (c *fakeConn) Close() error { c.closed++; return nil }
+
+func TestPool(t *testing.T) {
+	type dialled struct {
+		conn net.Conn
+		err  error
+		took time.Duration
+	}
+	synctest.Test(t, func(t *testing.T) {
+		// dial dials for an attempt that gets got other connections after 5 ms.
+		dial := func(p *pool, got int32) dialled {
+			attempt := new(connCount)
+			time.AfterFunc(5*time.Millisecond, func() { attempt.got.Add(got) })
+			start := time.Now()
+			conn, err := p.dialContext(context.WithValue(t.Context(), connCountKey{}, attempt), "tcp", "host:1")
+			return dialled{conn, err, time.Since(start)}
+		}
+		p := newPool(&http.Transport{})
+		under := new(fakeConn)
+		var dialErr error
+		p.dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) != connectTimeout {
+				t.Error("dialling is not bounded")
 			}
-		})
-	}
-	wg.Wait()
-	if got := b.units.Load(); got != budgetSize {
-		t.Errorf("%d units, want %d", got, budgetSize)
-	}
+			return under, dialErr
+		}
+		p.attempts.Store(1)
+		first := dial(p, 0)
+		if first.err != nil || first.took != 0 || p.conns.Load() != 1 {
+			t.Errorf("the first dial: %+v, and %d connections", first, p.conns.Load())
+		}
+		if d := dial(p, 1); d.err != errServed || d.took > 6*time.Millisecond || p.conns.Load() != 1 {
+			t.Errorf("a dial that nobody needs: %+v, and %d connections", d, p.conns.Load())
+		}
+		if d := dial(p, 0); d.err != nil || d.took < dialPatience || d.took > dialPatience+time.Millisecond || p.conns.Load() != 2 {
+			t.Errorf("a dial that is needed after all: %+v, and %d connections", d, p.conns.Load())
+		}
+		_ = first.conn.Close()
+		_ = first.conn.Close()
+		if p.conns.Load() != 1 || under.closed != 2 {
+			t.Errorf("%d connections after closing one, which was closed %d times", p.conns.Load(), under.closed)
+		}
+		p.attempts.Store(2)
+		dialErr = errors.New("refused")
+		if d := dial(p, 0); d.err != dialErr || d.took != 0 || p.conns.Load() != 1 {
+			t.Errorf("a dial that fails: %+v, and %d connections", d, p.conns.Load())
+		}
+	})
 }
 
 // seedAnswers are answers, good and bad.
@@ -110,6 +188,8 @@ func seedAnswers(f *testing.F) {
 		`{"error":{"code":12000000,"message":"m"}}`, `{"error":{"code":"E","message":null}}`, `{"error":[]}`,
 		`{"expiresAt":9223372036854775808}`, `{"expiresAt":1e400}`, `{"expiresAt":253402300800000}`, `{"expiresAt":-1}`,
 		"", "null", "{}", "[]", "{}{}", "<html>", "\xff", "\ufeff{}", `{"token":"\ud800"}`, `{"valid":true,"Valid":false}`,
+		`{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c","x":{"valid":[false,"valid"]},"y":"valid","z\"":":"}`,
+		`{"valid":false,"valid":true,"expiresAt":1,"work\u017fpaceId":"w","customerId":"c"}`,
 		strings.Repeat("[", 10_001),
 	} {
 		f.Add("application/json", []byte(body))
@@ -122,37 +202,63 @@ func seedAnswers(f *testing.F) {
 func FuzzGenerateLinkTokenAnswer(f *testing.F) {
 	seedAnswers(f)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		var wire gen.GenerateLinkTokenResponse
-		if decode(http.Header{"Content-Type": {contentType}}, body, &wire, nil) != nil {
+		r := &result[gen.GenerateLinkTokenResponse, LinkToken]{required: linkTokenFields, convert: newLinkToken}
+		if r.parse(http.Header{"Content-Type": {contentType}}, body) != nil {
 			return
 		}
-		token, err := newLinkToken(&wire)
-		if err != nil {
-			return
+		if r.value.Token == "" {
+			t.Errorf("%q was taken for %#v", body, r.value.Token)
 		}
-		if token.Token == "" || !json.Valid(body) {
-			t.Errorf("%q was taken for %+v", body, *token)
-		}
-		checkExpiresAt(t, token.ExpiresAt)
+		checkExpiresAt(t, r.value.ExpiresAt)
+		checkFields(t, body, linkTokenFields)
 	})
 }
 
 func FuzzValidateLinkTokenAnswer(f *testing.F) {
 	seedAnswers(f)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		var wire gen.ValidateLinkTokenResponse
-		if decode(http.Header{"Content-Type": {contentType}}, body, &wire, nil) != nil {
+		r := &result[gen.ValidateLinkTokenResponse, LinkTokenValidation]{required: linkTokenValidationFields, convert: newLinkTokenValidation}
+		if r.parse(http.Header{"Content-Type": {contentType}}, body) != nil {
 			return
 		}
-		v, err := newLinkTokenValidation(&wire)
-		if err != nil {
-			return
-		}
-		if v.Valid && (v.WorkspaceID == "" || v.CustomerID == "") || !json.Valid(body) {
+		if v := r.value; v.Valid && (v.WorkspaceID == "" || v.CustomerID == "") {
 			t.Errorf("%q was taken for %+v", body, *v)
 		}
-		checkExpiresAt(t, v.ExpiresAt)
+		checkExpiresAt(t, r.value.ExpiresAt)
+		checkFields(t, body, linkTokenValidationFields)
 	})
+}
+
+// checkFields wants the fields to be in the body as encoding/json's own tokens
+// have it: once, exactly.
+func checkFields(t *testing.T, body []byte, fields []string) {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if brace, err := dec.Token(); err != nil || brace != json.Delim('{') {
+		t.Fatalf("%q is no object", body)
+	}
+	seen := map[string]int{}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[strings.ToLower(name.(string))]++
+		seen[name.(string)]++
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, field := range fields {
+		want := 1
+		if field == strings.ToLower(field) {
+			want = 2 // counted as itself, and in lower case
+		}
+		if seen[field] != want || seen[strings.ToLower(field)] != want {
+			t.Errorf("%q was accepted with %s %d times, %d in any case", body, field, seen[field], seen[strings.ToLower(field)])
+		}
+	}
 }
 
 func checkExpiresAt(t *testing.T, at time.Time) {

@@ -67,8 +67,13 @@ func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenReq
 			WorkspaceID:       req.WorkspaceID,
 			ExternalBillingID: req.ExternalBillingID,
 		})
-	}, newLinkToken, "token", "expiresAt")
+	}, &result[gen.GenerateLinkTokenResponse, LinkToken]{
+		required: linkTokenFields,
+		convert:  newLinkToken,
+	})
 }
+
+var linkTokenFields = []string{"token", "expiresAt"}
 
 func newLinkToken(wire *gen.GenerateLinkTokenResponse) (*LinkToken, error) {
 	if wire.Token == nil {

@@ -46,8 +46,13 @@ func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*Link
 	}
 	return do(ctx, c, operation, linkToken, func(api *gen.Client) (*http.Response, error) {
 		return api.ValidateLinkToken(ctx, linkToken)
-	}, newLinkTokenValidation, "valid", "expiresAt", "workspaceId", "customerId")
+	}, &result[gen.ValidateLinkTokenResponse, LinkTokenValidation]{
+		required: linkTokenValidationFields,
+		convert:  newLinkTokenValidation,
+	})
 }
+
+var linkTokenValidationFields = []string{"valid", "expiresAt", "workspaceId", "customerId"}
 
 // checkLinkToken refuses tokens that might not reach the server as one path
 // segment.

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // An Option configures a Client. New checks every option, and its error names
@@ -197,23 +196,25 @@ func sourceAuthFunc(source func(context.Context) (string, error)) authFunc {
 		}
 		key, err := source(ctx)
 		if err != nil {
-			return "", fmt.Errorf("WithKeySource: %w", err)
+			return bearer + key, fmt.Errorf("WithKeySource: %w", err) // with the key, to redact it
 		}
 		if problem := keyProblem(key); problem != "" {
 			// Not ErrInvalidArgument: that is what a bad link token is, for which
 			// callers blame whoever sent it.
-			return "", errors.New("WithKeySource: " + problem)
+			return bearer + key, errors.New("WithKeySource: " + problem)
 		}
 		return bearer + key, nil
 	}
 }
 
+// keyProblem wants printable ASCII, as RFC 6750 does of a bearer token: a pasted
+// line break or byte order mark would only show as a 401.
 func keyProblem(key string) string {
 	if key == "" {
 		return "the SDK key is empty"
 	}
-	if strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return "the SDK key has spaces or control characters"
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "the SDK key has spaces, control characters or characters outside ASCII"
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,6 +50,7 @@ func formatText(f fmt.State, verb rune, text string) {
 
 // redact takes the secrets out of a text, also as URLs, Go and JSON quote them.
 func redact(text string, secrets ...string) string {
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may contain another
 	for _, secret := range secrets {
 		if len(secret) < minSecret {
 			continue

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jarcoal/httpmock"
 
@@ -433,8 +434,12 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 // Body is as received: it is for code, not for logs.
 func TestErrorResponseKeepsTheBodyAsReceived(t *testing.T) {
 	body := `{"error":{"code":1,"message":"` + testToken + `"}}`
-	s := &script{steps: []step{answers(400, body, "X-Echo", testToken)}}
+	received := reply(400, body, "X-Echo", testToken)
+	s := &script{steps: []step{func(*http.Request) (*http.Response, error) { return received, nil }}}
 	_, err := validate.call(t.Context(), newClient(t, s))
+	if got := received.Header.Get("X-Echo"); got != testToken {
+		t.Errorf("the transport's own header was changed to %q", got)
+	}
 	e := asResponse(t, err)
 	if string(e.Body) != body || e.Header.Get("X-Echo") != "[redacted]" || e.Message != "[redacted]" {
 		t.Errorf("got body %s, header %v, message %q", e.Body, e.Header, e.Message)
@@ -447,5 +452,32 @@ func TestShortSecretsLeaveTextsAlone(t *testing.T) {
 	_, err := newClient(t, s).ValidateLinkToken(t.Context(), "tok")
 	if got := asResponse(t, err).Message; got != "unknown token" {
 		t.Errorf("got %q", got)
+	}
+	s = &script{steps: []step{answers(400, `{"error":{"code":1,"message":"unknown token lt_12345"}}`)}}
+	_, err = newClient(t, s).ValidateLinkToken(t.Context(), "lt_12345")
+	if got := asResponse(t, err).Message; got != "unknown token [redacted]" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A link token that contains the SDK key is redacted whole.
+func TestOverlappingSecrets(t *testing.T) {
+	s := &script{steps: []step{answers(400, `{"error":{"code":1,"message":"HEAD`+testKey+`TAIL"}}`)}}
+	_, err := newClient(t, s).ValidateLinkToken(t.Context(), "HEAD"+testKey+"TAIL")
+	if got := asResponse(t, err).Message; got != "[redacted]" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What a transport says can't forge or flood a log.
+func TestTransportErrorsAreOneShortLine(t *testing.T) {
+	var attempts []client.Attempt
+	s := &script{steps: []step{fails(errors.New("a\r\nlevel=INFO " + strings.Repeat("é", 1<<20)))}}
+	c := newClient(t, s, client.WithRetryPolicy(quick), client.WithObserver(func(_ context.Context, a client.Attempt) { attempts = append(attempts, a) }))
+	_, err := validate.call(t.Context(), c)
+	for _, err := range []error{err, attempts[0].Err} {
+		if text := err.Error(); strings.ContainsAny(text, "\r\n") || len(text) > 2<<10 || !utf8.ValidString(text) {
+			t.Errorf("got %d bytes: %.100q", len(text), text)
+		}
 	}
 }

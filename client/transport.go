@@ -15,8 +15,9 @@ const (
 	// an attempt has, so that an attempt that was never sent ends as such.
 	connectTimeout = 3 * time.Second
 
-	// dialPatience is how long a dial waits where there are connections enough.
-	dialPatience = 100 * time.Millisecond
+	// dialPatience is how long a dial waits if there are enough connections. It is
+	// short, since one of them may turn out to be a dial that nobody answers.
+	dialPatience = 20 * time.Millisecond
 )
 
 // transport is what sends the attempts: the user's transport, or our own. Where

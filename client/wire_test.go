@@ -332,7 +332,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d connections for %d calls of %d goroutines", conns.Load(), goroutines*calls, goroutines)
-	if got := conns.Load(); got > goroutines {
+	if got := conns.Load(); got > goroutines*5/4 { // a machine that is busy may hold up a dial for too long
 		t.Errorf("%d connections for %d goroutines", got, goroutines)
 	}
 	c.CloseIdleConnections()

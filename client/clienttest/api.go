@@ -129,6 +129,9 @@ func jsonAnswer(status int, body any) answer {
 // serve answers r, or returns the error with which its connection ends.
 func (a *API) serve(r *http.Request) (answer, error) {
 	request, refusal := read(r)
+	if r.Body != nil { // else net/http would not notice that the client has gone
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
 	fault, faulty := a.record(request)
 	if faulty && fault.late {
 		a.answer(r, request, refusal)
@@ -235,19 +238,18 @@ func readGenerate(r *http.Request) (request Request, problem string) {
 	return request, problem
 }
 
-func (a *API) clock() time.Time { return a.now().Add(a.advanced) }
-
 func (a *API) generate(r Request) answer {
 	if a.now == nil {
 		return *mistake("WithClock was given nil")
 	}
+	now := a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	token := "lt_test_" + rand.Text()
-	expiresAt := a.clock().Add(a.lifetime)
+	expiresAt := now.Add(a.advanced + a.lifetime)
 	if expiresAt.Unix() <= 0 || expiresAt.UTC().Year() > 9999 {
 		return *mistake("a link token would expire before 1970 or after 9999")
 	}
+	token := "lt_test_" + rand.Text()
 	t := &linkToken{of: r}
 	t.epoch, t.expiresAt = epoch(expiresAt)
 	a.tokens[token] = t
@@ -258,6 +260,10 @@ func (a *API) generate(r Request) answer {
 }
 
 func (a *API) validate(r Request) answer {
+	if a.now == nil {
+		return *mistake("WithClock was given nil")
+	}
+	now := a.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t, ok := a.tokens[r.LinkToken]
@@ -271,7 +277,7 @@ func (a *API) validate(r Request) answer {
 		CustomerID        string `json:"customerId"`
 		ExternalBillingID string `json:"externalBillingId,omitempty"`
 	}{
-		Valid:             !t.revoked && a.clock().Before(t.expiresAt),
+		Valid:             !t.revoked && now.Add(a.advanced).Before(t.expiresAt),
 		ExpiresAt:         t.epoch,
 		WorkspaceID:       t.of.WorkspaceID,
 		CustomerID:        t.of.CustomerID,

@@ -232,7 +232,7 @@ func TestFaults(t *testing.T) {
 			}},
 			"503 with Retry-After": {clienttest.StatusRetryAfter(503, 1500*time.Millisecond), func(err error) bool { return response(err).RetryAfter == 2*time.Second }},
 			"redirect":             {clienttest.Answer(302, http.Header{"Location": {"/"}}, ""), func(err error) bool { return response(err).StatusCode == 302 }},
-			"no content":           {clienttest.Answer(204, nil, ""), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
+			"no content":           {clienttest.Answer(204, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
 			"HTML":                 {clienttest.Answer(200, http.Header{"Content-Type": {"text/html"}}, "<html>"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
 			"no content type":      {clienttest.Answer(200, http.Header{"Content-Type": nil}, "{}"), func(err error) bool { return strings.Contains(err.Error(), "content type") }},
 			"a field missing":      {clienttest.Answer(200, nil, `{"valid":true}`), func(err error) bool { return strings.Contains(err.Error(), "expiresAt is missing") }},
@@ -370,6 +370,49 @@ func TestEndedContext(t *testing.T) {
 	api := clienttest.NewAPI()
 	if _, err := api.RoundTrip(req); !errors.Is(err, context.Canceled) || len(api.Requests()) != 0 {
 		t.Errorf("got %v and %d requests", err, len(api.Requests()))
+	}
+}
+
+// A clock that asks the API does not deadlock.
+func TestClockMayCallTheAPI(t *testing.T) {
+	var api *clienttest.API
+	api = clienttest.NewAPI(clienttest.WithClock(func() time.Time {
+		return time.Now().Add(time.Duration(len(api.Requests())) * time.Second)
+	}))
+	c := newClient(t, api)
+	if v, err := c.ValidateLinkToken(t.Context(), mustGenerate(t, c).Token); err != nil || !v.Valid {
+		t.Errorf("got %+v, %v", v, err)
+	}
+}
+
+// Silence ends when the client goes, even if the request was not read as JSON.
+func TestSilenceOnASocketEnds(t *testing.T) {
+	api := clienttest.NewAPI()
+	server := httptest.NewServer(api)
+	defer server.Close() // which waits for the handler
+	api.Queue(clienttest.Silence())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/api/v1/link-token", strings.NewReader("not JSON"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		resp.Body.Close()
+		t.Error("got an answer")
+	}
+}
+
+func TestLongestRetryAfter(t *testing.T) {
+	api := clienttest.NewAPI()
+	api.Queue(clienttest.StatusRetryAfter(503, 1<<63-1), clienttest.StatusRetryAfter(503, -time.Hour))
+	c := newClient(t, api, once)
+	for _, want := range []time.Duration{1<<63 - 1, 0} {
+		_, err := c.GenerateLinkToken(t.Context(), request)
+		var e *client.ErrorResponse
+		if !errors.As(err, &e) || e.RetryAfter != want {
+			t.Errorf("got %v with RetryAfter %v, want %v", err, e.RetryAfter, want)
+		}
 	}
 }
 

@@ -43,7 +43,10 @@ func Status(status int) Fault {
 // StatusRetryAfter is Status with a Retry-After header: after in seconds,
 // rounded up.
 func StatusRetryAfter(status int, after time.Duration) Fault {
-	seconds := int64((max(0, after) + time.Second - 1) / time.Second)
+	seconds := int64(max(0, after) / time.Second)
+	if after > time.Duration(seconds)*time.Second {
+		seconds++
+	}
 	return Answer(status, http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}},
 		string(errorAnswer(status, http.StatusText(status)).body))
 }
@@ -59,6 +62,9 @@ func Answer(status int, header http.Header, body string) Fault {
 		a := answer{status, header.Clone(), []byte(body)}
 		if a.header == nil {
 			a.header = http.Header{}
+		}
+		if status == http.StatusNoContent || status == http.StatusNotModified {
+			a.body = nil // as on a socket
 		}
 		if _, ok := a.header["Content-Type"]; !ok {
 			a.header.Set("Content-Type", "application/json")
