@@ -188,6 +188,12 @@ func TestMalformedFields(t *testing.T) {
 			}
 		}
 	}
+	t.Run("escaped name", func(t *testing.T) {
+		malformed(t, validate, "valid is there twice", answers(200, strings.Replace(validated, "{", `{"v\u0061lid":false,`, 1)))
+	})
+	t.Run("billing id twice", func(t *testing.T) {
+		malformed(t, validate, "externalBillingId is there twice", answers(200, strings.Replace(validated, "{", `{"ExternalBillingID":"b2",`, 1)))
+	})
 	t.Run("empty token", func(t *testing.T) {
 		malformed(t, generate, "token is empty", answers(200, `{"token":"","expiresAt":1}`))
 	})
@@ -362,6 +368,8 @@ func TestOversizeAnswers(t *testing.T) {
 						}
 					} else if e := asResponse(t, err); e.StatusCode != status || e.Attempts != 1 {
 						t.Errorf("got %v after %d attempts", e, e.Attempts)
+					} else if len(e.Body) != 64<<10 {
+						t.Errorf("%d bytes of the body are kept", len(e.Body))
 					}
 					if requests.Load() != 1 {
 						t.Errorf("the server saw %d requests, want one", requests.Load())

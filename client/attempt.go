@@ -27,7 +27,6 @@ var (
 
 // outcome is what one attempt saw.
 type outcome struct {
-	method   string
 	status   int // 0: no response
 	header   http.Header
 	body     []byte
@@ -44,9 +43,10 @@ func (o *outcome) success() bool { return o.err == nil && o.status/100 == 2 }
 func (o *outcome) answered() bool { return o.status != 0 && o.status/100 != 2 }
 
 // RoundTrip makes one attempt: it sends the request once, within the attempt's
-// timeout, reads the answer whole, and makes a result of a 2xx. It has no CloseIdleConnections method on
-// purpose: go-retryablehttp calls that after every failure, which would cost
-// every other user of the base transport its connections.
+// timeout, reads the answer whole, and makes a result of a 2xx. There is no
+// method CloseIdleConnections beside it on purpose: go-retryablehttp calls that
+// after every failure, which would cost every other user of the base transport
+// its connections.
 func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	c.attempts++
@@ -64,7 +64,7 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer pool.attempts.Add(-1)
 	}
 
-	o := outcome{method: req.Method}
+	var o outcome
 	resp, err := c.send(req.WithContext(ctx))
 	if err == nil {
 		o.status, o.header = resp.StatusCode, resp.Header
@@ -160,7 +160,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 			return body, err
 		}
 	}
-	return nil, errOversize
+	return body[:maxAnswer], errOversize
 }
 
 type connCountKey struct{}
@@ -174,9 +174,9 @@ type connCount struct {
 }
 
 // limitConns holds an attempt at two connections, and so at two requests on the
-// wire, because net/http replays a request by itself where it takes that for
-// safe: without an end against an HTTP/2 server that answers every connection
-// with GOAWAY (golang/go#52459).
+// wire. net/http resends a request by itself when it considers that safe; to an
+// HTTP/2 server that answers every connection with GOAWAY, endlessly
+// (golang/go#52459).
 func limitConns(ctx context.Context, cancel context.CancelFunc) (context.Context, *connCount) {
 	n := new(connCount)
 	n.trace = httptrace.ClientTrace{

@@ -21,8 +21,9 @@ import (
 type call struct {
 	client        *Client
 	operation     string
-	linkToken     string    // "" for generateLinkToken
-	authorization string    // the header
+	linkToken     string // "" for generateLinkToken
+	authorization string // the header
+	method        string
 	deadline      time.Time // of the call; zero: none
 
 	result interface {
@@ -31,7 +32,7 @@ type call struct {
 	}
 
 	attempts  int
-	ambiguous int      // retries after outcomes in which the server may have acted
+	ambiguous bool     // retried after an outcome in which the server may have acted
 	last      outcome  // of the last attempt
 	answered  *outcome // the last answer outside 2xx, if no 2xx has followed
 	waiting   bool     // a retry is paid for and not yet sent
@@ -60,8 +61,9 @@ func (c *call) start(ctx context.Context) (err error) {
 	return nil
 }
 
-// Do sends the request until the retry policy has enough.
+// Do sends the request, and again as the retry policy allows.
 func (c *call) Do(req *http.Request) (*http.Response, error) {
+	c.method = req.Method
 	c.http = c.client.http
 	c.http.Transport = c
 	c.retry.HTTPClient = &c.http

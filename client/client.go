@@ -86,7 +86,7 @@ func (c Client) Format(f fmt.State, verb rune) {
 	formatText(f, verb, "oneloop client for "+c.baseURL)
 }
 
-// do is the way of a call: check ctx and get the key; let the generated client
+// do makes one call: check ctx and get the key; let the generated client
 // build the request, and call send it as often as the retry policy says; return
 // what the last attempt made of its answer.
 func do[W, T any](

@@ -15,14 +15,15 @@ import (
 
 // A result is what a call makes of a 2xx: a value of the exported type T.
 type result[W, T any] struct {
-	required []string // fields, by their names in the contract
+	fields   []string // their names in the contract, the required ones first
+	required int      // how many are required
 	convert  func(*W) (*T, error)
 	wire     W // the generated type; its fields are pointers, nil for null
 	value    *T
 }
 
 func (r *result[W, T]) parse(header http.Header, body []byte) (err error) {
-	if err = decode(header, body, &r.wire, r.required); err == nil {
+	if err = decode(header, body, &r.wire, r.fields, r.required); err == nil {
 		r.value, err = r.convert(&r.wire)
 	}
 	return err
@@ -30,7 +31,7 @@ func (r *result[W, T]) parse(header http.Header, body []byte) (err error) {
 
 // decode reads the body of a 2xx into a generated type. Errors say what is wrong in our words:
 // those of encoding/json may quote the body.
-func decode(header http.Header, body []byte, into any, required []string) error {
+func decode(header http.Header, body []byte, into any, fields []string, required int) error {
 	if !isJSON(header.Get("Content-Type")) {
 		return errors.New("the content type is not JSON")
 	}
@@ -41,7 +42,7 @@ func decode(header http.Header, body []byte, into any, required []string) error 
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
-		return checkNames(body, required)
+		return checkNames(body, fields, required)
 	case !errors.As(err, &wrong):
 		return errors.New("the body is not one JSON value")
 	case wrong.Field == "":
@@ -51,11 +52,12 @@ func decode(header http.Header, body []byte, into any, required []string) error 
 	}
 }
 
-// checkNames wants each required name once in an object of valid JSON, spelt as
-// in the contract. encoding/json would take the last of several, and take
-// "Valid" for "valid".
-func checkNames(body []byte, required []string) error {
-	var found uint64 // a bit for each required name
+// checkNames wants the object that body, which is valid JSON, has at the top to
+// have each field at most once, the required ones once, and spelt as in the
+// contract. encoding/json would take the last of several, and "Valid" for
+// "valid".
+func checkNames(body []byte, fields []string, required int) error {
+	var found uint64 // a bit for each field
 	depth := 0
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
@@ -74,17 +76,22 @@ func checkNames(body []byte, required []string) error {
 				continue
 			}
 			name := body[start:i]
-			n := slices.IndexFunc(required, func(want string) bool { return bytes.EqualFold(name, []byte(want)) })
+			if bytes.IndexByte(name, '\\') >= 0 {
+				var unquoted string
+				_ = json.Unmarshal(body[start-1:i+1], &unquoted)
+				name = []byte(unquoted)
+			}
+			n := slices.IndexFunc(fields, func(want string) bool { return bytes.EqualFold(name, []byte(want)) })
 			if n < 0 {
 				continue
 			}
-			if found&(1<<n) != 0 || string(name) != required[n] {
-				return fmt.Errorf("%s is there twice, or in another spelling", required[n])
+			if found&(1<<n) != 0 || string(name) != fields[n] {
+				return fmt.Errorf("%s is there twice, or in another spelling", fields[n])
 			}
 			found |= 1 << n
 		}
 	}
-	for n, want := range required {
+	for n, want := range fields[:required] {
 		if found&(1<<n) == 0 {
 			return missing(want)
 		}

@@ -51,9 +51,10 @@
 //
 // When you validate a token that came from outside, treat ErrInvalidArgument
 // and ErrBadRequest as "not valid", and every other error as "try again later".
-// ErrUnauthorized and ErrForbidden are about your SDK key, not about the link
-// token. Oneloop doesn't document how it answers for a token that it never made;
-// if you see another status for those, treat it as "not valid" too.
+// ErrUnauthorized and ErrForbidden are taken to be about your SDK key, not about
+// the link token. Oneloop documents neither that nor how it answers for a token
+// that it never made; if you see another status for those, treat it as "not
+// valid" too.
 //
 // # Retries
 //
@@ -76,8 +77,8 @@
 // resend the POST by itself.
 //
 // The wait before retry n, counted from 0, is drawn at random between 0 and
-// BaseDelay·2ⁿ, or MaxDelay if that is less ("full jitter"). The base is 1 s
-// after a 429 or 503 without Retry-After. A Retry-After, in seconds or as an HTTP
+// BaseDelay·2ⁿ, or MaxDelay if that is less ("full jitter"). The base is at least
+// 1 s after a 429 or 503 without Retry-After. A Retry-After, in seconds or as an HTTP
 // date, is a lower limit of the wait. If it exceeds MaxRetryAfter, or if the wait
 // would pass the deadline, the call ends at once.
 //

@@ -68,7 +68,7 @@ type ErrorResponse struct {
 	Header http.Header
 	// Body is the first 64 KiB of the answer's body, as received: if the server
 	// repeats a secret, it is in here.
-	Body []byte
+	Body []byte `json:"-"`
 }
 
 // newErrorResponse keeps the status whatever the body is: what can't be read

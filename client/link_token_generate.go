@@ -68,7 +68,8 @@ func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenReq
 			ExternalBillingID: req.ExternalBillingID,
 		})
 	}, &result[gen.GenerateLinkTokenResponse, LinkToken]{
-		required: linkTokenFields,
+		fields:   linkTokenFields,
+		required: 2,
 		convert:  newLinkToken,
 	})
 }

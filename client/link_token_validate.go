@@ -47,12 +47,13 @@ func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*Link
 	return do(ctx, c, operation, linkToken, func(api *gen.Client) (*http.Response, error) {
 		return api.ValidateLinkToken(ctx, linkToken)
 	}, &result[gen.ValidateLinkTokenResponse, LinkTokenValidation]{
-		required: linkTokenValidationFields,
+		fields:   linkTokenValidationFields,
+		required: 4,
 		convert:  newLinkTokenValidation,
 	})
 }
 
-var linkTokenValidationFields = []string{"valid", "expiresAt", "workspaceId", "customerId"}
+var linkTokenValidationFields = []string{"valid", "expiresAt", "workspaceId", "customerId", "externalBillingId"}
 
 // checkLinkToken refuses tokens that might not reach the server as one path
 // segment.

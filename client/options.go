@@ -139,13 +139,13 @@ func WithUserAgent(product string) Option {
 		if strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return invalid("WithUserAgent", "the product is not printable ASCII")
 		}
-		s.product = product + " "
+		s.product = product
 		return nil
 	}
 }
 
 func userAgent(product string) string {
-	return product + "oneloop-go/" + Version + " (" + runtime.Version() + ")"
+	return strings.TrimSpace(product + " oneloop-go/" + Version + " (" + runtime.Version() + ")")
 }
 
 // WithObserver calls observe after every attempt of a call, in order, with the

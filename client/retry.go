@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -21,7 +22,7 @@ type RetryPolicy struct {
 	MaxAttempts int
 	// BaseDelay is the longest wait before the first retry. It doubles with each
 	// further retry, and every wait is drawn at random between 0 and that. The
-	// default is 250 ms. After a 429 or 503 without Retry-After it is 1 s.
+	// default is 250 ms. After a 429 or 503 without Retry-After it is at least 1 s.
 	BaseDelay time.Duration
 	// MaxDelay is the largest value that the doubling BaseDelay can reach. The
 	// default is 5 s.
@@ -34,21 +35,17 @@ type RetryPolicy struct {
 	AttemptTimeout time.Duration
 }
 
-// busyDelay is the base of the wait after 429 and 503 that don't say how long.
+// busyDelay is the least base of the wait after a 429 or 503 that doesn't say how
+// long to wait.
 const busyDelay = time.Second
 
 func (p RetryPolicy) withDefaults() RetryPolicy {
-	orDefault(&p.MaxAttempts, 3)
-	orDefault(&p.BaseDelay, 250*time.Millisecond)
-	orDefault(&p.MaxDelay, 5*time.Second)
-	orDefault(&p.MaxRetryAfter, 10*time.Second)
-	orDefault(&p.AttemptTimeout, 8*time.Second)
-	return p
-}
-
-func orDefault[T int | time.Duration](field *T, value T) {
-	if *field == 0 {
-		*field = value
+	return RetryPolicy{
+		MaxAttempts:    cmp.Or(p.MaxAttempts, 3),
+		BaseDelay:      cmp.Or(p.BaseDelay, 250*time.Millisecond),
+		MaxDelay:       cmp.Or(p.MaxDelay, 5*time.Second),
+		MaxRetryAfter:  cmp.Or(p.MaxRetryAfter, 10*time.Second),
+		AttemptTimeout: cmp.Or(p.AttemptTimeout, 8*time.Second),
 	}
 }
 
@@ -89,14 +86,14 @@ func (c *call) next(ctx context.Context) (wait time.Duration, retry bool) {
 	switch {
 	case class == final, c.ended(ctx) != nil, c.attempts >= policy.MaxAttempts:
 		return 0, false
-	case class == perhapsProcessed && o.method == http.MethodPost && c.ambiguous > 0:
+	case class == perhapsProcessed && c.method == http.MethodPost && c.ambiguous:
 		return 0, false // a second one could make a second unused token
 	case o.retryAfter > policy.MaxRetryAfter:
 		return 0, false
 	}
 	base := policy.BaseDelay
 	if !o.hasRetryAfter && (o.status == http.StatusTooManyRequests || o.status == http.StatusServiceUnavailable) {
-		base = busyDelay
+		base = max(base, busyDelay)
 	}
 	wait = max(jitter(base, policy.MaxDelay, c.attempts-1), o.retryAfter)
 	if !c.deadline.IsZero() && wait >= time.Until(c.deadline) {
@@ -106,7 +103,7 @@ func (c *call) next(ctx context.Context) (wait time.Duration, retry bool) {
 		return 0, false
 	}
 	if class == perhapsProcessed {
-		c.ambiguous++
+		c.ambiguous = true
 	}
 	return wait, true
 }
@@ -122,7 +119,7 @@ const (
 
 func (o *outcome) class() class {
 	switch {
-	case errors.Is(o.err, errOversize), errors.Is(o.err, ErrMalformedResponse), o.success():
+	case errors.Is(o.err, errOversize), errors.Is(o.err, ErrMalformedResponse), o.err == nil && !o.answered():
 		return final
 	case !o.answered():
 		return errorClass(o.err)

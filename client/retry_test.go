@@ -246,6 +246,7 @@ func TestFullJitter(t *testing.T) {
 		"503":                   {client.RetryPolicy{}, []step{busy}, time.Second},
 		"429, then 503":         {client.RetryPolicy{}, []step{answers(429, ""), busy}, 2 * time.Second},
 		"408":                   {client.RetryPolicy{}, []step{answers(408, "")}, 250 * time.Millisecond},
+		"503, longer base":      {client.RetryPolicy{BaseDelay: 2 * time.Second}, []step{busy}, 2 * time.Second},
 		"503 with Retry-After":  {client.RetryPolicy{}, []step{answers(503, "", "Retry-After", "0")}, 250 * time.Millisecond},
 		"smallest base and cap": {client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}, []step{e}, 1},
 	} {
@@ -470,6 +471,20 @@ func TestContextEnds(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A retry is not announced where the context has ended meanwhile.
+func TestNoRetryAfterTheContextHasEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &script{steps: []step{func(*http.Request) (*http.Response, error) {
+		cancel()
+		return reply(503, ""), nil
+	}}}
+	var got []client.Attempt
+	c := newClient(t, s, client.WithObserver(func(_ context.Context, a client.Attempt) { got = append(got, a) }))
+	if _, err := validate.call(ctx, c); !errors.Is(err, context.Canceled) || !errors.Is(err, client.ErrServer) || len(got) != 1 || got[0].WillRetry {
+		t.Errorf("got %v and %+v", err, got)
 	}
 }
 

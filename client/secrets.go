@@ -17,7 +17,7 @@ const redacted = "[redacted]"
 // Whatever is shorter protects nothing, and stands in ordinary words.
 const minSecret = 8
 
-// A failure is every error of this package but *ErrorResponse. errors.Is and
+// A failure is every error of this package but *ErrorResponse and the sentinels. errors.Is and
 // errors.As find its cause. There is no Unwrap, because a cause may print a
 // secret: the URL, of which the link token is a part, or what a server echoed.
 type failure struct {
@@ -43,7 +43,7 @@ func (e *failure) As(target any) bool {
 // Format prints the text for every verb: %#v would print the cause.
 func (e failure) Format(f fmt.State, verb rune) { formatText(f, verb, e.text) }
 
-// formatText prints text as the verb and its flags say of a string.
+// formatText formats text as the same verb and flags would format a string.
 func formatText(f fmt.State, verb rune, text string) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), text)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ func hasSecret(text string) string {
 		for _, form := range []string{
 			secret, url.PathEscape(secret), url.QueryEscape(secret), (&url.URL{Path: secret}).EscapedPath(),
 			strconv.Quote(secret), strconv.QuoteToASCII(secret), string(inJSON),
+			base64.StdEncoding.EncodeToString([]byte(secret))[:24], // as the beginning of a []byte in JSON
 		} {
 			if strings.Contains(text, strings.Trim(form, `"`)) {
 				return form
