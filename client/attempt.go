@@ -115,9 +115,8 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 	// what it is given for redirects, never holds the key.
 	header := make(http.Header, len(req.Header)+3)
 	maps.Copy(header, req.Header)
-	header.Set("Authorization", c.authorization)
-	header.Set("User-Agent", c.client.userAgent)
-	header.Set("Accept", "application/json")
+	values := []string{c.authorization, c.client.userAgent, "application/json"} // one allocation, not three
+	header["Authorization"], header["User-Agent"], header["Accept"] = values[:1:1], values[1:2:2], values[2:]
 	req.Header = header
 	if c.attempts > 1 && req.GetBody != nil {
 		req.Body, _ = req.GetBody() // of a bytes.Reader: it can't fail

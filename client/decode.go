@@ -59,12 +59,18 @@ func decode(header http.Header, body []byte, into any, fields []string, required
 func checkNames(body []byte, fields []string, required int) error {
 	var found uint64 // a bit for each field
 	depth := 0
+	value := false // whether the next string is one
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
 		case '{', '[':
 			depth++
+			value = false
 		case '}', ']':
 			depth--
+		case ':':
+			value = true
+		case ',':
+			value = false
 		case '"':
 			start := i + 1
 			for i = start; body[i] != '"'; i++ {
@@ -72,7 +78,7 @@ func checkNames(body []byte, fields []string, required int) error {
 					i++
 				}
 			}
-			if depth != 1 || !isName(body[i+1:]) {
+			if depth != 1 || value {
 				continue
 			}
 			name := body[start:i]
@@ -81,12 +87,16 @@ func checkNames(body []byte, fields []string, required int) error {
 				_ = json.Unmarshal(body[start-1:i+1], &unquoted)
 				name = []byte(unquoted)
 			}
-			n := slices.IndexFunc(fields, func(want string) bool { return bytes.EqualFold(name, []byte(want)) })
+			n := slices.Index(fields, string(name))
 			if n < 0 {
-				continue
+				n = slices.IndexFunc(fields, func(field string) bool { return bytes.EqualFold(name, []byte(field)) })
+				if n < 0 {
+					continue
+				}
+				return fmt.Errorf("%s is in another spelling", fields[n])
 			}
-			if found&(1<<n) != 0 || string(name) != fields[n] {
-				return fmt.Errorf("%s is there twice, or in another spelling", fields[n])
+			if found&(1<<n) != 0 {
+				return fmt.Errorf("%s is there twice", fields[n])
 			}
 			found |= 1 << n
 		}
@@ -97,12 +107,6 @@ func checkNames(body []byte, fields []string, required int) error {
 		}
 	}
 	return nil
-}
-
-// isName reports whether the string before rest, in an object, is a name.
-func isName(rest []byte) bool {
-	rest = bytes.TrimLeft(rest, " \t\r\n")
-	return len(rest) > 0 && rest[0] == ':'
 }
 
 func isJSON(contentType string) bool {
