@@ -29,8 +29,8 @@ func (r *result[W, T]) parse(header http.Header, body []byte) (err error) {
 	return err
 }
 
-// decode reads the body of a 2xx into a generated type. Errors say what is wrong in our words:
-// those of encoding/json may quote the body.
+// decode reads the body of a 2xx into a generated type. Errors say what is wrong
+// in our words: those of encoding/json may quote the body.
 func decode(header http.Header, body []byte, into any, fields []string, required int) error {
 	if !isJSON(header.Get("Content-Type")) {
 		return errors.New("the content type is not JSON")

@@ -17,9 +17,10 @@ const redacted = "[redacted]"
 // Whatever is shorter protects nothing, and stands in ordinary words.
 const minSecret = 8
 
-// A failure is every error of this package but *ErrorResponse and the sentinels. errors.Is and
-// errors.As find its cause. There is no Unwrap, because a cause may print a
-// secret: the URL, of which the link token is a part, or what a server echoed.
+// A failure is every error of this package but *ErrorResponse and the sentinels.
+// errors.Is and errors.As find its cause. There is no Unwrap, because a cause may
+// print a secret: the URL, of which the link token is a part, or what a server
+// repeated.
 type failure struct {
 	text  string
 	cause error
