@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -155,6 +156,32 @@ func newWireClient(tb testing.TB, handler http.Handler, opts ...client.Option) (
 
 // quick is a policy for tests on sockets, where time is real.
 var quick = client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: time.Millisecond}
+
+// listen gives each connection to serve, and closes it after that.
+func listen(tb testing.TB, serve func(net.Conn)) (addr string) {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				serve(conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// silence keeps a connection open until the client closes it.
+func silence(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 // asResponse is the *ErrorResponse in err.
 func asResponse(tb testing.TB, err error) *client.ErrorResponse {

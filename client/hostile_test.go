@@ -20,38 +20,24 @@ import (
 )
 
 // rawServer gives each request of each connection to serve, which answers by
-// hand. Where serve returns false, the connection is closed.
+// hand. If serve returns false, the connection is closed.
 func rawServer(t *testing.T, serve func(conn net.Conn, connection, request int) bool) (baseURL string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for connection := 1; ; connection++ {
-			conn, err := l.Accept()
+	var connections atomic.Int64
+	return "http://" + listen(t, func(conn net.Conn) {
+		connection := int(connections.Add(1))
+		in := bufio.NewReader(conn)
+		for request := 1; ; request++ {
+			req, err := http.ReadRequest(in)
 			if err != nil {
 				return
 			}
-			t.Cleanup(func() { conn.Close() })
-			go func() {
-				defer conn.Close()
-				in := bufio.NewReader(conn)
-				for request := 1; ; request++ {
-					req, err := http.ReadRequest(in)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, req.Body)
-					if !serve(conn, connection, request) {
-						return
-					}
-				}
-			}()
+			_, _ = io.Copy(io.Discard, req.Body)
+			if !serve(conn, connection, request) {
+				return
+			}
 		}
-	}()
-	return "http://" + l.Addr().String()
+	})
 }
 
 func newRawClient(t *testing.T, baseURL string, opts ...client.Option) *client.Client {

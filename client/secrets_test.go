@@ -243,24 +243,12 @@ func failureClasses() []failureClass {
 			return at(strings.Replace(server.URL, "http://", "https://", 1), &http.Client{}, t, opts)
 		}, check: as[tls.RecordHeaderError]},
 		{name: "no HTTP at the other end", client: func(t *testing.T, opts ...client.Option) *client.Client {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
+			repeating := func(conn net.Conn) {
+				buf := make([]byte, 4096)
+				n, _ := conn.Read(buf)
+				_, _ = conn.Write(buf[:n]) // the request itself, in the clear
 			}
-			t.Cleanup(func() { l.Close() })
-			go func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					buf := make([]byte, 4096)
-					n, _ := conn.Read(buf)
-					_, _ = conn.Write(buf[:n]) // the request itself, in the clear
-					conn.Close()
-				}
-			}()
-			return at("http://"+l.Addr().String(), &http.Client{}, t, opts)
+			return at("http://"+listen(t, repeating), &http.Client{}, t, opts)
 		}, check: func(err error) bool { return err != nil }},
 		{name: "proxy refused", client: func(t *testing.T, opts ...client.Option) *client.Client {
 			proxy := &url.URL{Scheme: "http", Host: closedPort(t)}

@@ -184,23 +184,7 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 
 // TLS failures are known by their texts, so they are made for real here.
 func TestTLSFailures(t *testing.T) {
-	silent := func(*testing.T) string { // accepts, and never shakes hands
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				t.Cleanup(func() { conn.Close() })
-			}
-		}()
-		return "https://" + l.Addr().String()
-	}
+	silent := func(t *testing.T) string { return "https://" + listen(t, silence) }
 	secure := func(configure func(*tls.Config)) func(t *testing.T) string {
 		return func(t *testing.T) string {
 			server := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -235,22 +219,10 @@ func TestTLSFailures(t *testing.T) {
 			return strings.Replace(server.URL, "http:", "https:", 1)
 		}, func(*http.Transport) {}, 1},
 		"plain text": {func(t *testing.T) string {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { l.Close() })
-			go func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n")
-					_, _ = io.Copy(io.Discard, conn)
-				}
-			}()
-			return "https://" + l.Addr().String()
+			return "https://" + listen(t, func(conn net.Conn) {
+				_, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n")
+				silence(conn)
+			})
 		}, func(*http.Transport) {}, 1},
 	} {
 		for i, op := range operations {
@@ -270,13 +242,8 @@ func TestTLSFailures(t *testing.T) {
 }
 
 func TestOwnTransportGivesConnectingLessTimeThanAnAttempt(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never shakes hands
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	var attempts []client.Attempt
-	c, err := client.New(testKey, client.WithBaseURL("https://"+l.Addr().String()), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}),
+	c, err := client.New(testKey, client.WithBaseURL("https://"+listen(t, silence)), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}),
 		client.WithObserver(func(_ context.Context, a client.Attempt) { attempts = append(attempts, a) }))
 	if err != nil {
 		t.Fatal(err)
