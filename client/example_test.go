@@ -118,10 +118,15 @@ func ExampleWithRetryPolicy() {
 	// Output: 3 <nil>
 }
 
+// secretManager stands for a client of yours.
+type secretManager struct{}
+
+func (secretManager) Get(context.Context, string) (string, error) { return clienttest.SDKKey, nil }
+
 func ExampleWithKeySource() {
-	secrets := map[string]string{"oneloop": clienttest.SDKKey} // a secret manager
+	var secrets secretManager
 	rotating := client.WithKeySource(func(ctx context.Context) (string, error) {
-		return secrets["oneloop"], nil
+		return secrets.Get(ctx, "oneloop-sdk-key") // cached, since every call asks for it
 	})
 	c, err := client.New("", rotating, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
 	if err != nil {
