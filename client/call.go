@@ -127,7 +127,7 @@ func (c *call) errorResponse() *ErrorResponse {
 
 // failed is a call's error without an answer, or with one that came before.
 func (c *call) failed(err error) error {
-	f := &failure{text: "oneloop: " + c.operation + ": " + oneLine(c.redact(err.Error())), cause: err}
+	f := &failure{text: "oneloop: " + c.operation + ": " + c.text(err), cause: err}
 	if c.attempts > 1 {
 		f.text += fmt.Sprintf(" after %d attempts", c.attempts)
 	}
@@ -137,6 +137,9 @@ func (c *call) failed(err error) error {
 	}
 	return f
 }
+
+// text is what may be shown of err.
+func (c *call) text(err error) string { return oneLine(c.redact(err.Error())) }
 
 func (c *call) redact(text string) string {
 	return redact(text, strings.TrimPrefix(c.authorization, bearer), c.linkToken)

@@ -68,8 +68,10 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 		observe:   s.observe,
 	}
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if c.base == nil {
-		c.base, c.pool = defaultTransport()
+	if standard, ok := http.DefaultTransport.(*http.Transport); c.base == nil && ok {
+		c.pool = newPool(standard)
+	} else if c.base == nil {
+		c.base = http.DefaultTransport // a test's fake
 	}
 	return c, nil
 }

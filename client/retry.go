@@ -73,7 +73,7 @@ func (c *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool,
 		WillRetry:  retry,
 	}
 	if o.err != nil {
-		a.Err = &failure{text: oneLine(c.redact(o.err.Error())), cause: o.err}
+		a.Err = &failure{text: c.text(o.err), cause: o.err}
 	}
 	c.client.observe(ctx, a)
 	return retry, nil

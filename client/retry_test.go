@@ -51,6 +51,14 @@ func (r hangingReader) Read([]byte) (int, error) {
 	return 0, r.ctx.Err()
 }
 
+// within gives ctx a deadline after d, or none if d is 0.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
+
 func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 
 // The decision table of the package documentation, row by row.
@@ -370,12 +378,8 @@ func TestNoWaitBeyondTheDeadline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx := t.Context()
-				if test.deadline > 0 {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, test.deadline)
-					defer cancel()
-				}
+				ctx, cancel := within(t.Context(), test.deadline)
+				defer cancel()
 				start := time.Now()
 				s := &script{steps: []step{test.step}}
 				_, err := validate.call(ctx, newClient(t, s, test.opts...))
@@ -531,12 +535,8 @@ func TestTimeouts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx := t.Context()
-				if test.deadline > 0 {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, test.deadline)
-					defer cancel()
-				}
+				ctx, cancel := within(t.Context(), test.deadline)
+				defer cancel()
 				s := &script{steps: []step{test.step}}
 				start := time.Now()
 				_, err := validate.call(ctx, newClient(t, s, test.opts...))

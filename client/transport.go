@@ -33,14 +33,6 @@ func (c *Client) transport() http.RoundTripper {
 	return c.pool.transport
 }
 
-func defaultTransport() (fake http.RoundTripper, p *pool) {
-	standard, ok := http.DefaultTransport.(*http.Transport)
-	if !ok {
-		return http.DefaultTransport, nil
-	}
-	return nil, newPool(standard)
-}
-
 // pool is a copy of http.DefaultTransport that is made for many calls to one
 // host. net/http dials whenever no connection is idle, and dials on where one
 // became idle meanwhile: a burst of calls opens more connections than it has

@@ -31,43 +31,28 @@ func goawayServer(t *testing.T) (baseURL string, tlsClient *tls.Config, requests
 	t.Helper()
 	certs := httptest.NewTLSServer(nil)
 	defer certs.Close()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: certs.TLS.Certificates,
-		NextProtos:   []string{"h2"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
+	config := &tls.Config{Certificates: certs.TLS.Certificates, NextProtos: []string{"h2"}}
 	requests = new(atomic.Int64)
-	go func() {
+	addr := listen(t, func(plain net.Conn) {
+		conn := tls.Server(plain, config)
+		const headers, settings, goaway = 1, 4, 7
+		_, _ = io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+		_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
 		for {
-			conn, err := l.Accept()
-			if err != nil {
+			var frame [9]byte
+			if _, err := io.ReadFull(conn, frame[:]); err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				const headers, settings, goaway = 1, 4, 7
-				_, _ = io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
-				_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
-				for {
-					var frame [9]byte
-					if _, err := io.ReadFull(conn, frame[:]); err != nil {
-						return
-					}
-					_, _ = io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(append([]byte{0}, frame[:3]...))))
-					if frame[3] == headers {
-						requests.Add(1)
-						_, _ = conn.Write([]byte{0, 0, 8, goaway, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-						_, _ = io.Copy(io.Discard, conn)
-						return
-					}
-				}
-			}()
+			_, _ = io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(append([]byte{0}, frame[:3]...))))
+			if frame[3] == headers {
+				requests.Add(1)
+				_, _ = conn.Write([]byte{0, 0, 8, goaway, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+				silence(conn)
+				return
+			}
 		}
-	}()
-	return "https://" + l.Addr().String(), certs.Client().Transport.(*http.Transport).TLSClientConfig, requests
+	})
+	return "https://" + addr, certs.Client().Transport.(*http.Transport).TLSClientConfig, requests
 }
 
 func TestGoawayIsNotReplayedForever(t *testing.T) {
