@@ -123,6 +123,30 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
+// WithInsecureHTTP allows plain http and nothing else, wherever it stands among
+// the options.
+func TestInsecureHTTP(t *testing.T) {
+	for rawURL, ok := range map[string]bool{
+		"http://fake:8090":        true,
+		"http://10.0.0.1/base":    true,
+		"https://prod.oneloop.ai": true,
+		"ftp://fake":              false,
+		"http://canary@fake":      false,
+	} {
+		for _, opts := range [][]client.Option{
+			{client.WithInsecureHTTP(), client.WithBaseURL(rawURL)},
+			{client.WithBaseURL(rawURL), client.WithInsecureHTTP()},
+		} {
+			if _, err := client.New(testKey, opts...); (err == nil) != ok {
+				t.Errorf("%s: %v", rawURL, err)
+			}
+		}
+	}
+	if _, err := client.New(testKey, client.WithBaseURL("http://fake:8090"), client.WithBaseURL("https://fake:8090")); err != nil {
+		t.Errorf("the later base URL does not count: %v", err)
+	}
+}
+
 func TestBaseURLWithPath(t *testing.T) {
 	for base, want := range map[string]string{
 		"https://gw.example":            "https://gw.example/api/v1/link-token/",

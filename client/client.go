@@ -52,6 +52,9 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 			return nil, err
 		}
 	}
+	if s.cleartext && !s.insecure {
+		return nil, invalid("WithBaseURL", "plain http to a host that is not loopback would send the SDK key in the clear")
+	}
 	authorize, err := newAuthFunc(sdkKey, s.keySource)
 	if err != nil {
 		return nil, err

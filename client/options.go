@@ -19,6 +19,8 @@ type Option func(*settings) error
 
 type settings struct {
 	baseURL    string
+	cleartext  bool // baseURL would send secrets in the clear over a network
+	insecure   bool // which is allowed
 	httpClient http.Client
 	keySource  func(context.Context) (string, error)
 	timeout    time.Duration
@@ -31,7 +33,7 @@ type settings struct {
 // as of a gateway, is put before the API's own. New refuses URLs that do not
 // parse, have no host, or contain user info, a query or a fragment. It refuses
 // plain http unless the host is localhost or a loopback address, because the
-// SDK key and link tokens would be sent in the clear.
+// SDK key and link tokens would be sent in the clear; see WithInsecureHTTP.
 func WithBaseURL(rawURL string) Option {
 	return func(s *settings) error {
 		// The URL may hold a password: it never stands in an error.
@@ -47,9 +49,8 @@ func WithBaseURL(rawURL string) Option {
 			return invalid("WithBaseURL", "the URL has user info")
 		case strings.ContainsAny(rawURL, "?#"):
 			return invalid("WithBaseURL", "the URL has a query or a fragment")
-		case u.Scheme == "http" && !isLoopback(u.Hostname()):
-			return invalid("WithBaseURL", "plain http to a host that is not loopback would send the SDK key in the clear")
 		}
+		s.cleartext = u.Scheme == "http" && !isLoopback(u.Hostname())
 		s.baseURL = strings.TrimRight(u.String(), "/")
 		return nil
 	}
@@ -57,6 +58,17 @@ func WithBaseURL(rawURL string) Option {
 
 func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+}
+
+// WithInsecureHTTP allows a base URL with plain http to a host that is not
+// loopback. The SDK key and every link token then cross the network in the
+// clear: use it only for a network that encrypts by itself, such as a service
+// mesh, or for a fake API in another container.
+func WithInsecureHTTP() Option {
+	return func(s *settings) error {
+		s.insecure = true
+		return nil
+	}
 }
 
 // WithHTTPClient sends requests with a copy of hc: its Transport, its Jar, and
