@@ -50,8 +50,8 @@ func TestGoodAnswers(t *testing.T) {
 		"invalid, with its ids": {validate, "application/json", `{"valid":false,"expiresAt":1893456000,"workspaceId":"w1","customerId":"c1"}`, client.LinkTokenValidation{ExpiresAt: sec, WorkspaceID: "w1", CustomerID: "c1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &script{steps: []step{answers(200, test.body, "Content-Type", test.contentType)}}
-			got, err := test.op.call(t.Context(), newClient(t, s))
+			s := newScript(responds(200, test.body, "Content-Type", test.contentType))
+			got, err := test.op.call(t.Context(), newClient(t, via(s)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,22 +64,22 @@ func TestGoodAnswers(t *testing.T) {
 
 func TestOther2xxIsReadLike200(t *testing.T) {
 	for _, status := range []int{201, 202, 203, 206, 299} {
-		s := &script{steps: []step{answers(status, validated)}}
-		if _, err := validate.call(t.Context(), newClient(t, s)); err != nil {
+		s := newScript(responds(status, validated))
+		if _, err := validate.call(t.Context(), newClient(t, via(s))); err != nil {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
-	s := &script{steps: []step{answers(204, "")}}
-	if _, err := validate.call(t.Context(), newClient(t, s)); !errors.Is(err, client.ErrMalformedResponse) {
+	s := newScript(responds(204, ""))
+	if _, err := validate.call(t.Context(), newClient(t, via(s))); !errors.Is(err, client.ErrMalformedResponse) {
 		t.Errorf("204: got %v, want ErrMalformedResponse", err)
 	}
 }
 
 // malformed checks that op takes none of steps for an answer.
-func malformed(t *testing.T, op operation, want string, steps ...step) {
+func malformed(t *testing.T, op operation, want string, steps ...roundTripFunc) {
 	t.Helper()
-	s := &script{steps: steps}
-	got, err := op.call(t.Context(), newClient(t, s))
+	s := newScript(steps...)
+	got, err := op.call(t.Context(), newClient(t, via(s)))
 	if got != nil || !errors.Is(err, client.ErrMalformedResponse) {
 		t.Fatalf("got %v, %v, want ErrMalformedResponse", got, err)
 	}
@@ -125,7 +125,7 @@ func TestMalformedBodies(t *testing.T) {
 	} {
 		for _, op := range operations {
 			t.Run(op.name+"/"+name, func(t *testing.T) {
-				malformed(t, op, test.want, answers(200, test.body, "Content-Type", test.contentType))
+				malformed(t, op, test.want, responds(200, test.body, "Content-Type", test.contentType))
 			})
 		}
 	}
@@ -173,38 +173,38 @@ func TestMalformedFields(t *testing.T) {
 				return string(body)
 			}
 			t.Run(op.name+"/"+field+" missing", func(t *testing.T) {
-				malformed(t, op, field+" is missing", answers(200, with(nil, false)))
+				malformed(t, op, field+" is missing", responds(200, with(nil, false)))
 			})
 			t.Run(op.name+"/"+field+" in another case", func(t *testing.T) {
-				malformed(t, op, field+" is in another spelling", answers(200, strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1)))
+				malformed(t, op, field+" is in another spelling", responds(200, strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1)))
 			})
 			t.Run(op.name+"/"+field+" twice", func(t *testing.T) {
-				malformed(t, op, field+" is there twice", answers(200, strings.Replace(op.ok, "{", `{"`+field+`" : null,`, 1)))
+				malformed(t, op, field+" is there twice", responds(200, strings.Replace(op.ok, "{", `{"`+field+`" : null,`, 1)))
 			})
 			for name, value := range bad {
 				t.Run(op.name+"/"+field+" "+name, func(t *testing.T) {
-					malformed(t, op, field, answers(200, with(value, true)))
+					malformed(t, op, field, responds(200, with(value, true)))
 				})
 			}
 		}
 	}
 	t.Run("escaped name", func(t *testing.T) {
-		malformed(t, validate, "valid is there twice", answers(200, strings.Replace(validated, "{", `{"v\u0061lid":false,`, 1)))
+		malformed(t, validate, "valid is there twice", responds(200, strings.Replace(validated, "{", `{"v\u0061lid":false,`, 1)))
 	})
 	t.Run("billing id twice", func(t *testing.T) {
-		malformed(t, validate, "externalBillingId is in another spelling", answers(200, strings.Replace(validated, "{", `{"ExternalBillingID":"b2",`, 1)))
+		malformed(t, validate, "externalBillingId is in another spelling", responds(200, strings.Replace(validated, "{", `{"ExternalBillingID":"b2",`, 1)))
 	})
 	t.Run("empty token", func(t *testing.T) {
-		malformed(t, generate, "token is empty", answers(200, `{"token":"","expiresAt":1}`))
+		malformed(t, generate, "token is empty", responds(200, `{"token":"","expiresAt":1}`))
 	})
 	t.Run("valid without workspace", func(t *testing.T) {
-		malformed(t, validate, "workspaceId is empty", answers(200, `{"valid":true,"expiresAt":1,"workspaceId":"","customerId":"c"}`))
+		malformed(t, validate, "workspaceId is empty", responds(200, `{"valid":true,"expiresAt":1,"workspaceId":"","customerId":"c"}`))
 	})
 	t.Run("valid without customer", func(t *testing.T) {
-		malformed(t, validate, "customerId is empty", answers(200, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":""}`))
+		malformed(t, validate, "customerId is empty", responds(200, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":""}`))
 	})
 	t.Run("billing id of the wrong type", func(t *testing.T) {
-		malformed(t, validate, "externalBillingId", answers(200, strings.Replace(validated, `"b1"`, "1", 1)))
+		malformed(t, validate, "externalBillingId", responds(200, strings.Replace(validated, `"b1"`, "1", 1)))
 	})
 }
 
@@ -232,8 +232,8 @@ func TestErrorAnswers(t *testing.T) {
 	} {
 		for _, status := range []int{300, 304, 400, 401, 403, 404, 409, 418, 422, 429, 500, 501, 502, 503, 505, 599, 600, 999} {
 			t.Run(fmt.Sprint(status, "/", name), func(t *testing.T) {
-				s := &script{steps: []step{answers(status, test.body, "Content-Type", test.contentType, "X-Request-Id", "r1")}}
-				got, err := validate.call(t.Context(), newClient(t, s, client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1})))
+				s := newScript(responds(status, test.body, "Content-Type", test.contentType, "X-Request-Id", "r1"))
+				got, err := validate.call(t.Context(), newClient(t, via(s), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1})))
 				if got != nil {
 					t.Fatalf("got an answer: %v", got)
 				}
@@ -291,8 +291,8 @@ func TestErrorText(t *testing.T) {
 }
 
 func TestErrorBodyIsKeptTo64KiB(t *testing.T) {
-	s := &script{steps: []step{answers(400, strings.Repeat("x", 100_000))}}
-	_, err := validate.call(t.Context(), newClient(t, s))
+	s := newScript(responds(400, strings.Repeat("x", 100_000)))
+	_, err := validate.call(t.Context(), newClient(t, via(s)))
 	if got := len(asResponse(t, err).Body); got != 64<<10 {
 		t.Errorf("%d bytes are kept", got)
 	}
@@ -347,7 +347,7 @@ func TestOversizeAnswers(t *testing.T) {
 					defer server.Close()
 					transport := http.DefaultTransport.(*http.Transport).Clone()
 					defer transport.CloseIdleConnections()
-					c := newClient(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					c := newClient(t, via(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 						resp, err := transport.RoundTrip(req)
 						if err == nil {
 							body := resp.Body
@@ -357,7 +357,7 @@ func TestOversizeAnswers(t *testing.T) {
 							}{counting{body, &read}, body}
 						}
 						return resp, err
-					}), client.WithBaseURL(server.URL), client.WithRetryPolicy(quick))
+					})), client.WithBaseURL(server.URL), quick)
 					got, err := op.call(t.Context(), c)
 					if got != nil {
 						t.Fatal("got an answer")
@@ -410,10 +410,10 @@ func (roundReader) Read(p []byte) (int, error) {
 func TestLargestAnswerIsRead(t *testing.T) {
 	body := validated + strings.Repeat(" ", 1<<20-len(validated))
 	for _, length := range []int64{-1, int64(len(body))} {
-		resp := reply(200, body)
+		resp := response(200, body)
 		resp.ContentLength = length
-		s := &script{steps: []step{func(*http.Request) (*http.Response, error) { return resp, nil }}}
-		if _, err := validate.call(t.Context(), newClient(t, s)); err != nil {
+		s := newScript(func(*http.Request) (*http.Response, error) { return resp, nil })
+		if _, err := validate.call(t.Context(), newClient(t, via(s))); err != nil {
 			t.Errorf("content length %d: %v", length, err)
 		}
 	}
@@ -498,13 +498,13 @@ func TestCarelessTransports(t *testing.T) {
 		"status 0":           {&http.Response{Body: http.NoBody}, func(err error) bool { return strings.Contains(err.Error(), "neither a response nor an error") }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+			c := newClient(t, via(roundTripFunc(func(*http.Request) (*http.Response, error) {
 				if test.resp == nil {
 					return nil, nil
 				}
 				resp := *test.resp
 				return &resp, nil
-			}), client.WithRetryPolicy(quick))
+			})), quick)
 			got, err := c.ValidateLinkToken(context.Background(), testToken)
 			if got != nil || err == nil || !test.check(err) {
 				t.Errorf("got %v, %v", got, err)

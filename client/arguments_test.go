@@ -158,7 +158,7 @@ func TestBaseURLWithPath(t *testing.T) {
 		"https://gw.example/a b":        "https://gw.example/a%20b/api/v1/link-token/",
 	} {
 		t.Run(base, func(t *testing.T) {
-			s := &script{steps: []step{answers(200, validated)}}
+			s := newScript(responds(200, validated))
 			c, err := client.New(testKey, client.WithBaseURL(base), client.WithHTTPClient(&http.Client{Transport: s}))
 			if want == "" {
 				refused(t, err, "WithBaseURL", base)
@@ -191,8 +191,8 @@ func TestGenerateLinkTokenRefusesBadArguments(t *testing.T) {
 		"billing id overlong UTF8": {client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w", ExternalBillingID: "\xc0\xaf"}, "ExternalBillingID"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &script{steps: []step{answers(200, generated)}}
-			token, err := newClient(t, s).GenerateLinkToken(t.Context(), test.req)
+			s := newScript(responds(200, generated))
+			token, err := newClient(t, via(s)).GenerateLinkToken(t.Context(), test.req)
 			refused(t, err, test.want, "canary")
 			if token != nil || s.attempts() != 0 {
 				t.Errorf("got %v after %d requests, want nothing sent", token, s.attempts())
@@ -218,8 +218,8 @@ func TestValidateLinkTokenRefusesBadArguments(t *testing.T) {
 		"longer than 4 KiB": strings.Repeat("canary", 683),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &script{steps: []step{answers(200, validated)}}
-			validation, err := newClient(t, s).ValidateLinkToken(t.Context(), token)
+			s := newScript(responds(200, validated))
+			validation, err := newClient(t, via(s)).ValidateLinkToken(t.Context(), token)
 			refused(t, err, "linkToken", token)
 			if validation != nil || s.attempts() != 0 {
 				t.Errorf("got %v after %d requests, want nothing sent", validation, s.attempts())
@@ -231,16 +231,17 @@ func TestValidateLinkTokenRefusesBadArguments(t *testing.T) {
 func TestNilContextIsRefused(t *testing.T) {
 	for _, op := range operations {
 		var ctx context.Context
-		_, err := op.call(ctx, newClient(t, &script{steps: []step{answers(200, op.ok)}}))
+		_, err := op.call(ctx, newClient(t, via(newScript(responds(200, op.ok)))))
 		refused(t, err, "context", "")
 	}
 }
 
 func TestLongestLinkTokenIsSent(t *testing.T) {
-	c, _ := newWireClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(validated))
 	}))
+	c := newClient(t, client.WithBaseURL(server.URL), quick)
 	if _, err := c.ValidateLinkToken(t.Context(), strings.Repeat("é", 2<<10)); err != nil {
 		t.Error(err)
 	}
@@ -249,8 +250,8 @@ func TestLongestLinkTokenIsSent(t *testing.T) {
 func TestRequest(t *testing.T) {
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
-			s := &script{steps: []step{answers(200, op.ok)}}
-			c := newClient(t, s, client.WithUserAgent("acme/2.1 (test)"))
+			s := newScript(responds(200, op.ok))
+			c := newClient(t, via(s), client.WithUserAgent("acme/2.1 (test)"))
 			if _, err := op.call(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
@@ -279,8 +280,8 @@ func TestGenerateLinkTokenSendsTheContractsNames(t *testing.T) {
 		{client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w"}, `{"customerId":"c","workspaceId":"w"}`},
 		{client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w", ExternalBillingID: "b"}, `{"customerId":"c","externalBillingId":"b","workspaceId":"w"}`},
 	} {
-		s := &script{steps: []step{answers(200, generated)}}
-		if _, err := newClient(t, s).GenerateLinkToken(t.Context(), test.req); err != nil {
+		s := newScript(responds(200, generated))
+		if _, err := newClient(t, via(s)).GenerateLinkToken(t.Context(), test.req); err != nil {
 			t.Fatal(err)
 		}
 		if s.bodies[0] != test.want {
@@ -295,10 +296,10 @@ func TestGenerateLinkTokenSendsTheContractsNames(t *testing.T) {
 func TestKeySource(t *testing.T) {
 	var asked atomic.Int32
 	keys := []string{"key-one", "key-two"}
-	s := &script{steps: []step{answers(503, ""), answers(200, validated)}}
+	s := newScript(responds(503, ""), responds(200, validated))
 	c, err := client.New("",
 		client.WithKeySource(func(context.Context) (string, error) { return keys[asked.Add(1)-1], nil }),
-		client.WithHTTPClient(&http.Client{Transport: s}), client.WithRetryPolicy(quick))
+		client.WithHTTPClient(&http.Client{Transport: s}), quick)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +334,7 @@ func TestKeySourceFails(t *testing.T) {
 		}, context.DeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &script{steps: []step{answers(200, validated)}}
+			s := newScript(responds(200, validated))
 			c, err := client.New("", client.WithKeySource(test.source),
 				client.WithHTTPClient(&http.Client{Transport: s}), client.WithTimeout(10*time.Millisecond))
 			if err != nil {
@@ -357,7 +358,7 @@ func TestKeySourceFails(t *testing.T) {
 }
 
 func TestUsersHTTPClientIsNeverChanged(t *testing.T) {
-	s := &script{steps: []step{answers(302, "", "Location", "https://elsewhere.example/")}}
+	s := newScript(responds(302, "", "Location", "https://elsewhere.example/"))
 	asked := false
 	hc := &http.Client{
 		Transport:     s,

@@ -1,15 +1,19 @@
 package client_test
 
 import (
+	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,11 +30,11 @@ const (
 
 var testRequest = client.GenerateLinkTokenRequest{CustomerID: "c1", WorkspaceID: "w1"}
 
-// operation is one of the two, so that a table can run over both.
+// operation is one of the two operations, for tables that cover both.
 type operation struct {
 	name string
-	post bool   // a retry could do something twice
-	ok   string // a good answer
+	post bool   // a retry could create a second token
+	ok   string // the body of a successful response
 	call func(context.Context, *client.Client) (any, error)
 }
 
@@ -53,8 +57,135 @@ var operations = []operation{
 
 var generate, validate = operations[0], operations[1]
 
-// goodForAll answers every operation: fields of others do not harm.
-func goodForAll(w http.ResponseWriter, r *http.Request) {
+// newClient returns a Client with testKey and opts.
+func newClient(tb testing.TB, opts ...client.Option) *client.Client {
+	tb.Helper()
+	c, err := client.New(testKey, opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+// via sends every attempt through rt.
+func via(rt http.RoundTripper) client.Option {
+	return client.WithHTTPClient(&http.Client{Transport: rt})
+}
+
+// quick keeps waits short in tests that use sockets and so run in real time.
+var quick = client.WithRetryPolicy(quickPolicy)
+
+var quickPolicy = client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: time.Millisecond}
+
+// record appends every attempt to attempts. Read it after the calls have
+// returned.
+func record(attempts *[]client.Attempt) client.Option {
+	var mu sync.Mutex
+	return client.WithObserver(func(_ context.Context, a client.Attempt) {
+		mu.Lock()
+		defer mu.Unlock()
+		*attempts = append(*attempts, a)
+	})
+}
+
+// roundTripFunc is a transport, and one step of a script.
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// response is a JSON response as a transport returns it. Header holds names and
+// values in turn.
+func response(status int, body string, header ...string) *http.Response {
+	h := http.Header{"Content-Type": {"application/json"}}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}
+}
+
+func responds(status int, body string, header ...string) roundTripFunc {
+	return func(*http.Request) (*http.Response, error) { return response(status, body, header...), nil }
+}
+
+func fails(err error) roundTripFunc {
+	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+// hangs doesn't respond until the attempt's context ends.
+func hangs(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
+// truncated responds and cuts the connection in the body.
+func truncated(status int) roundTripFunc {
+	return withBody(status, func(context.Context) io.Reader {
+		return io.MultiReader(strings.NewReader(`{"tok`), failingReader{io.ErrUnexpectedEOF})
+	})
+}
+
+// hangsInBody responds and then sends nothing until the attempt's context ends.
+func hangsInBody(status int) roundTripFunc {
+	return withBody(status, func(ctx context.Context) io.Reader { return hangingReader{ctx} })
+}
+
+func withBody(status int, body func(context.Context) io.Reader) roundTripFunc {
+	return func(req *http.Request) (*http.Response, error) {
+		resp := response(status, "")
+		resp.Body = io.NopCloser(body(req.Context()))
+		return resp, nil
+	}
+}
+
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+type hangingReader struct{ ctx context.Context }
+
+func (r hangingReader) Read([]byte) (int, error) {
+	<-r.ctx.Done()
+	return 0, r.ctx.Err()
+}
+
+// script is a transport that takes one step per attempt and repeats the last
+// one. It keeps each request, its body and when it came.
+type script struct {
+	steps []roundTripFunc
+
+	mu       sync.Mutex
+	requests []*http.Request
+	bodies   []string
+	times    []time.Time
+}
+
+func newScript(steps ...roundTripFunc) *script { return &script{steps: steps} }
+
+func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		body, _ = io.ReadAll(req.Body)
+		_ = req.Body.Close()
+	}
+	s.mu.Lock()
+	step := s.steps[min(len(s.requests), len(s.steps)-1)]
+	s.requests = append(s.requests, req)
+	s.bodies = append(s.bodies, string(body))
+	s.times = append(s.times, time.Now())
+	s.mu.Unlock()
+	return step(req)
+}
+
+func (s *script) attempts() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.requests)
+}
+
+// respondOK sends a successful response of both operations at once: neither
+// minds the other's fields.
+func respondOK(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	fields := map[string]any{}
 	for _, op := range operations {
@@ -66,99 +197,48 @@ func goodForAll(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(fields)
 }
 
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// reply is an answer as a transport gives it.
-func reply(status int, body string, header ...string) *http.Response {
-	h := http.Header{"Content-Type": {"application/json"}}
-	for i := 0; i < len(header); i += 2 {
-		h.Set(header[i], header[i+1])
-	}
-	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}
-}
-
-// step is what a script does with one attempt.
-type step func(*http.Request) (*http.Response, error)
-
-func answers(status int, body string, header ...string) step {
-	return func(*http.Request) (*http.Response, error) { return reply(status, body, header...), nil }
-}
-
-func fails(err error) step {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
-}
-
-// hangs is silent until the attempt's context ends.
-func hangs(req *http.Request) (*http.Response, error) {
-	<-req.Context().Done()
-	return nil, req.Context().Err()
-}
-
-// script is a transport that takes one step per attempt, the last one again and
-// again, and keeps what it was sent and when.
-type script struct {
-	steps []step
-
-	mu       sync.Mutex
-	requests []*http.Request
-	bodies   []string
-	times    []time.Time
-}
-
-func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
-	var body []byte
-	if req.Body != nil {
-		body, _ = io.ReadAll(req.Body)
-		_ = req.Body.Close()
-	}
-	s.mu.Lock()
-	take := s.steps[min(len(s.requests), len(s.steps)-1)]
-	s.requests = append(s.requests, req)
-	s.bodies = append(s.bodies, string(body))
-	s.times = append(s.times, time.Now())
-	s.mu.Unlock()
-	return take(req)
-}
-
-func (s *script) attempts() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.requests)
-}
-
-// newClient returns a Client that sends its attempts to transport.
-func newClient(tb testing.TB, transport http.RoundTripper, opts ...client.Option) *client.Client {
+// serve starts a server on loopback, with TLS if configure asks for it.
+func serve(tb testing.TB, h http.Handler, configure ...func(*httptest.Server)) *httptest.Server {
 	tb.Helper()
-	opts = append([]client.Option{client.WithHTTPClient(&http.Client{Transport: transport})}, opts...)
-	c, err := client.New(testKey, opts...)
-	if err != nil {
-		tb.Fatal(err)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	for _, c := range configure {
+		c(server)
 	}
-	return c
-}
-
-// newWireClient returns a Client of the server that handler makes, with the
-// Client's own transport and hardly a wait between attempts.
-func newWireClient(tb testing.TB, handler http.Handler, opts ...client.Option) (*client.Client, *httptest.Server) {
-	tb.Helper()
-	server := httptest.NewServer(handler)
+	if server.TLS != nil {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	tb.Cleanup(server.Close)
-	opts = append([]client.Option{client.WithBaseURL(server.URL), client.WithRetryPolicy(quick)}, opts...)
-	c, err := client.New(testKey, opts...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(c.CloseIdleConnections)
-	return c, server
+	return server
 }
 
-// quick is a policy for tests on sockets, where time is real.
-var quick = client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: time.Millisecond}
+func withTLS(s *httptest.Server) { s.TLS = new(tls.Config) }
 
-// listen gives each connection to serve, and closes it after that.
-func listen(tb testing.TB, serve func(net.Conn)) (addr string) {
+func http2(s *httptest.Server) {
+	withTLS(s)
+	s.EnableHTTP2 = true
+}
+
+// countConns counts a server's connections: all that were opened, and those
+// that are open.
+func countConns(all, open *atomic.Int64) func(*httptest.Server) {
+	return func(s *httptest.Server) {
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				all.Add(1)
+				open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			}
+		}
+	}
+}
+
+// listen passes each connection to handle, and closes it afterwards.
+func listen(tb testing.TB, handle func(net.Conn)) (addr string) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -173,17 +253,59 @@ func listen(tb testing.TB, serve func(net.Conn)) (addr string) {
 			}
 			go func() {
 				defer conn.Close()
-				serve(conn)
+				handle(conn)
 			}()
 		}
 	}()
 	return l.Addr().String()
 }
 
+// rawServer reads requests and leaves the responses to handle, which writes
+// them to conn. Connections and the requests on each are counted from 1. If
+// handle returns false, the connection is closed.
+func rawServer(tb testing.TB, handle func(conn net.Conn, connection, request int) bool) (baseURL string) {
+	tb.Helper()
+	var connections atomic.Int64
+	return "http://" + listen(tb, func(conn net.Conn) {
+		connection := int(connections.Add(1))
+		in := bufio.NewReader(conn)
+		for request := 1; ; request++ {
+			req, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, req.Body)
+			if !handle(conn, connection, request) {
+				return
+			}
+		}
+	})
+}
+
 // silence keeps a connection open until the client closes it.
 func silence(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// asResponse is the *ErrorResponse in err.
+// closedPort returns the address of a port on which nobody listens.
+func closedPort(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// setDefaultTransport replaces http.DefaultTransport until the test ends. Such
+// a test must not be parallel.
+func setDefaultTransport(tb testing.TB, rt http.RoundTripper) {
+	tb.Helper()
+	standard := http.DefaultTransport
+	tb.Cleanup(func() { http.DefaultTransport = standard })
+	http.DefaultTransport = rt
+}
+
+// asResponse returns the *ErrorResponse in err.
 func asResponse(tb testing.TB, err error) *client.ErrorResponse {
 	tb.Helper()
 	var response *client.ErrorResponse

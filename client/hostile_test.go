@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -19,37 +18,6 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// rawServer gives each request of each connection to serve, which answers by
-// hand. If serve returns false, the connection is closed.
-func rawServer(t *testing.T, serve func(conn net.Conn, connection, request int) bool) (baseURL string) {
-	t.Helper()
-	var connections atomic.Int64
-	return "http://" + listen(t, func(conn net.Conn) {
-		connection := int(connections.Add(1))
-		in := bufio.NewReader(conn)
-		for request := 1; ; request++ {
-			req, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			_, _ = io.Copy(io.Discard, req.Body)
-			if !serve(conn, connection, request) {
-				return
-			}
-		}
-	})
-}
-
-func newRawClient(t *testing.T, baseURL string, opts ...client.Option) *client.Client {
-	t.Helper()
-	c, err := client.New(testKey, append([]client.Option{client.WithBaseURL(baseURL), client.WithRetryPolicy(quick)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.CloseIdleConnections)
-	return c
-}
-
 // After 101 the body is the connection itself, which no context ends.
 func TestSwitchingProtocolsDoesNotHang(t *testing.T) {
 	gone := make(chan struct{})
@@ -59,7 +27,7 @@ func TestSwitchingProtocolsDoesNotHang(t *testing.T) {
 		close(gone)
 		return false
 	})
-	_, err := validate.call(t.Context(), newRawClient(t, base))
+	_, err := validate.call(t.Context(), newClient(t, client.WithBaseURL(base), quick))
 	if e := asResponse(t, err); e.StatusCode != 101 || e.Attempts != 1 {
 		t.Errorf("got %v after %d attempts", e, e.Attempts)
 	}
@@ -74,8 +42,8 @@ func TestSwitchingProtocolsDoesNotHang(t *testing.T) {
 // the answer is closed.
 func TestUsersTimeoutLeavesNothingBehind(t *testing.T) {
 	for _, status := range []int{200, 400, 503} {
-		s := &script{steps: []step{answers(status, validated)}}
-		c := newClient(t, nil, client.WithHTTPClient(&http.Client{Transport: s, Timeout: time.Hour}), client.WithRetryPolicy(quick))
+		s := newScript(responds(status, validated))
+		c := newClient(t, client.WithHTTPClient(&http.Client{Transport: s, Timeout: time.Hour}), quick)
 		before := runtime.NumGoroutine()
 		for range 100 {
 			_, _ = validate.call(t.Context(), c)
@@ -103,29 +71,29 @@ func (c closing) Close() error {
 func TestBodiesAreClosedAndContextsEnded(t *testing.T) {
 	long := strings.Repeat(" ", 1<<20+1)
 	for name, answer := range map[string]func() *http.Response{
-		"200":           func() *http.Response { return reply(200, validated) },
-		"malformed 200": func() *http.Response { return reply(200, "{}") },
-		"oversize 200":  func() *http.Response { return reply(200, long) },
-		"400":           func() *http.Response { return reply(400, "") },
-		"oversize 503":  func() *http.Response { return reply(503, long) },
-		"503":           func() *http.Response { return reply(503, "") },
-		"302":           func() *http.Response { return reply(302, "", "Location", "http://[::1") },
-		"101":           func() *http.Response { return reply(101, "") },
+		"200":           func() *http.Response { return response(200, validated) },
+		"malformed 200": func() *http.Response { return response(200, "{}") },
+		"oversize 200":  func() *http.Response { return response(200, long) },
+		"400":           func() *http.Response { return response(400, "") },
+		"oversize 503":  func() *http.Response { return response(503, long) },
+		"503":           func() *http.Response { return response(503, "") },
+		"302":           func() *http.Response { return response(302, "", "Location", "http://[::1") },
+		"101":           func() *http.Response { return response(101, "") },
 		"truncated": func() *http.Response {
-			resp := reply(200, "")
+			resp := response(200, "")
 			resp.Body = io.NopCloser(failingReader{io.ErrUnexpectedEOF})
 			return resp
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var open atomic.Int64
-			s := &script{steps: []step{func(*http.Request) (*http.Response, error) {
+			s := newScript(func(*http.Request) (*http.Response, error) {
 				open.Add(1)
 				resp := answer()
 				resp.Body = closing{resp.Body, &open}
 				return resp, nil
-			}}}
-			_, _ = validate.call(t.Context(), newClient(t, s, client.WithRetryPolicy(quick)))
+			})
+			_, _ = validate.call(t.Context(), newClient(t, via(s), quick))
 			if s.attempts() == 0 || open.Load() != 0 {
 				t.Errorf("%d bodies of %d attempts are open", open.Load(), s.attempts())
 			}
@@ -144,7 +112,7 @@ func TestTruncatedErrorBody(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 1000\r\n\r\nabc")
 		return false
 	})
-	_, err := validate.call(t.Context(), newRawClient(t, base))
+	_, err := validate.call(t.Context(), newClient(t, client.WithBaseURL(base), quick))
 	if e := asResponse(t, err); string(e.Body) != "abc" {
 		t.Errorf("got the body %q", e.Body)
 	}
@@ -166,7 +134,7 @@ func besideSlowBodies(t *testing.T) time.Duration {
 	t.Helper()
 	slow := make(chan struct{})
 	var calls atomic.Int64
-	c, _ := newWireClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if calls.Add(1) <= 10 {
 			_ = http.NewResponseController(w).Flush()
@@ -174,6 +142,7 @@ func besideSlowBodies(t *testing.T) time.Duration {
 		}
 		_, _ = io.WriteString(w, validated)
 	}))
+	c := newClient(t, client.WithBaseURL(server.URL), quick)
 	done := make(chan error, 10)
 	for range 10 {
 		go func() {
@@ -216,7 +185,7 @@ func TestHTTP2StreamsAreNotReset(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	c := newRawClient(t, server.URL, client.WithHTTPClient(server.Client()))
+	c := newClient(t, client.WithBaseURL(server.URL), quick, client.WithHTTPClient(server.Client()))
 	for range 10 {
 		if _, err := validate.call(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -245,7 +214,7 @@ func TestDeadIdleConnections(t *testing.T) {
 		_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(validated))+"\r\n\r\n"+validated)
 		return err == nil
 	})
-	c := newRawClient(t, base)
+	c := newClient(t, client.WithBaseURL(base), quick)
 	done := make(chan error, n)
 	for range n {
 		go func() {
@@ -271,9 +240,8 @@ func TestDeadIdleConnections(t *testing.T) {
 // An attempt is not sent after the call's time has run out.
 func TestNothingIsSentAfterTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answers(503, "", "Retry-After", "0"), answers(200, validated)}}
-		c := newClient(t, s, client.WithTimeout(time.Second), client.WithRetryPolicy(client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}),
-			client.WithObserver(func(context.Context, client.Attempt) { time.Sleep(time.Minute) }))
+		s := newScript(responds(503, "", "Retry-After", "0"), responds(200, validated))
+		c := newClient(t, via(s), client.WithTimeout(time.Second), client.WithRetryPolicy(client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}), client.WithObserver(func(context.Context, client.Attempt) { time.Sleep(time.Minute) }))
 		_, err := validate.call(t.Context(), c)
 		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrServer) || s.attempts() != 1 {
 			t.Errorf("got %v after %d requests", err, s.attempts())
@@ -288,9 +256,8 @@ func TestAttemptDurationAndTimeoutTexts(t *testing.T) {
 			<-req.Context().Done()
 			return nil, errors.New("stopped")
 		}
-		s := &script{steps: []step{stopped}}
-		c := newClient(t, s, client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1, AttemptTimeout: 3 * time.Second}),
-			client.WithObserver(func(_ context.Context, a client.Attempt) { got = append(got, a) }))
+		s := newScript(stopped)
+		c := newClient(t, via(s), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1, AttemptTimeout: 3 * time.Second}), record(&got))
 		_, err := validate.call(t.Context(), c)
 		if !errors.Is(err, context.DeadlineExceeded) || got[0].Duration != 3*time.Second {
 			t.Errorf("got %v after %v", err, got[0].Duration)
@@ -300,7 +267,8 @@ func TestAttemptDurationAndTimeoutTexts(t *testing.T) {
 		"the attempt timed out: context deadline exceeded after 3 attempts": {client.WithRetryPolicy(client.RetryPolicy{BaseDelay: 1, MaxDelay: 1, AttemptTimeout: 20 * time.Millisecond})},
 		"the call timed out: context deadline exceeded":                     {client.WithTimeout(20 * time.Millisecond)},
 	} {
-		c, _ := newWireClient(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), opts...)
+		server := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		c := newClient(t, append(opts, client.WithBaseURL(server.URL))...)
 		if _, err := validate.call(t.Context(), c); err == nil || err.Error() != "oneloop: validateLinkToken: "+want {
 			t.Errorf("got %v, want %s", err, want)
 		}

@@ -22,35 +22,6 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// truncated is an answer whose connection is cut in the body.
-func truncated(status int) step {
-	return func(*http.Request) (*http.Response, error) {
-		resp := reply(status, "")
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"tok`), failingReader{io.ErrUnexpectedEOF}))
-		return resp, nil
-	}
-}
-
-type failingReader struct{ err error }
-
-func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
-
-// hangsInBody answers, and then is silent until the attempt's context ends.
-func hangsInBody(status int) step {
-	return func(req *http.Request) (*http.Response, error) {
-		resp := reply(status, "")
-		resp.Body = io.NopCloser(hangingReader{req.Context()})
-		return resp, nil
-	}
-}
-
-type hangingReader struct{ ctx context.Context }
-
-func (r hangingReader) Read([]byte) (int, error) {
-	<-r.ctx.Done()
-	return 0, r.ctx.Err()
-}
-
 // within gives ctx a deadline after d, or none if d is 0.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {
@@ -69,7 +40,7 @@ func TestRetryDecisions(t *testing.T) {
 		all   = 3 // MaxAttempts
 	)
 	for name, row := range map[string]struct {
-		step      step
+		step      roundTripFunc
 		get, post int // attempts
 		why       string
 	}{
@@ -79,13 +50,13 @@ func TestRetryDecisions(t *testing.T) {
 		"DNS failure of a host \"tls\"": {fails(dialError(&net.DNSError{Err: "server misbehaving", Name: "tls"})), all, all, "nothing was sent"},
 		"dial to the proxy":             {fails(&net.OpError{Op: "proxyconnect", Err: dialError(syscall.ECONNREFUSED)}), all, all, "nothing was sent"},
 		"TLS timeout":                   {fails(errors.New("net/http: TLS handshake timeout")), all, all, "nothing was sent"},
-		"408":                           {answers(408, ""), all, all, "the server says that it has not had the request"},
-		"429":                           {answers(429, ""), all, all, "the server says that it has not acted"},
-		"503":                           {answers(503, ""), all, all, "the server says that it has not acted"},
+		"408":                           {responds(408, ""), all, all, "the server says that it has not had the request"},
+		"429":                           {responds(429, ""), all, all, "the server says that it has not acted"},
+		"503":                           {responds(503, ""), all, all, "the server says that it has not acted"},
 
-		"500":                    {answers(500, ""), all, once, "the server may have failed after it made a token"},
-		"502":                    {answers(502, ""), all, once, "who is behind the gateway may have acted"},
-		"504":                    {answers(504, ""), all, once, "who is behind the gateway may have acted"},
+		"500":                    {responds(500, ""), all, once, "the server may have failed after it made a token"},
+		"502":                    {responds(502, ""), all, once, "who is behind the gateway may have acted"},
+		"504":                    {responds(504, ""), all, once, "who is behind the gateway may have acted"},
 		"connection reset":       {fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), all, once, "it was cut after the write"},
 		"broken pipe":            {fails(&net.OpError{Op: "write", Err: syscall.EPIPE}), all, once, "part of it was sent"},
 		"EOF":                    {fails(io.EOF), all, once, "it was cut after the write"},
@@ -106,22 +77,22 @@ func TestRetryDecisions(t *testing.T) {
 		"no TLS at the other end": {fails(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), never, never, "the base URL is wrong"},
 		"HTTP at the other end":   {fails(http.ErrSchemeMismatch), never, never, "the base URL is wrong"},
 		"NXDOMAIN":                {fails(dialError(&net.DNSError{Name: "h", IsNotFound: true})), never, never, "the base URL is wrong"},
-		"301":                     {answers(301, ""), never, never, "redirects are not followed"},
-		"304":                     {answers(304, ""), never, never, "an answer"},
-		"400":                     {answers(400, ""), never, never, "the request stays what it is"},
-		"401":                     {answers(401, ""), never, never, "the key stays what it is"},
-		"403":                     {answers(403, ""), never, never, "the key stays what it is"},
-		"404":                     {answers(404, ""), never, never, "an answer"},
-		"409":                     {answers(409, ""), never, never, "an answer"},
-		"425":                     {answers(425, ""), never, never, "not in the contract, and no early data is sent"},
-		"499":                     {answers(499, ""), never, never, "an answer"},
-		"501":                     {answers(501, ""), never, never, "the server will not learn it meanwhile"},
-		"505":                     {answers(505, ""), never, never, "the server will not learn it meanwhile"},
-		"507":                     {answers(507, ""), never, never, "nothing says that it helps"},
-		"599":                     {answers(599, ""), never, never, "nothing says that it helps"},
-		"malformed 200":           {answers(200, "{}"), never, never, "the server has acted, and says it wrong"},
-		"oversize 200":            {answers(200, strings.Repeat(" ", 1<<20+1)), never, never, "the next would cost as much"},
-		"oversize 503":            {answers(503, strings.Repeat(" ", 1<<20+1)), never, never, "the next would cost as much"},
+		"301":                     {responds(301, ""), never, never, "redirects are not followed"},
+		"304":                     {responds(304, ""), never, never, "an answer"},
+		"400":                     {responds(400, ""), never, never, "the request stays what it is"},
+		"401":                     {responds(401, ""), never, never, "the key stays what it is"},
+		"403":                     {responds(403, ""), never, never, "the key stays what it is"},
+		"404":                     {responds(404, ""), never, never, "an answer"},
+		"409":                     {responds(409, ""), never, never, "an answer"},
+		"425":                     {responds(425, ""), never, never, "not in the contract, and no early data is sent"},
+		"499":                     {responds(499, ""), never, never, "an answer"},
+		"501":                     {responds(501, ""), never, never, "the server will not learn it meanwhile"},
+		"505":                     {responds(505, ""), never, never, "the server will not learn it meanwhile"},
+		"507":                     {responds(507, ""), never, never, "nothing says that it helps"},
+		"599":                     {responds(599, ""), never, never, "nothing says that it helps"},
+		"malformed 200":           {responds(200, "{}"), never, never, "the server has acted, and says it wrong"},
+		"oversize 200":            {responds(200, strings.Repeat(" ", 1<<20+1)), never, never, "the next would cost as much"},
+		"oversize 503":            {responds(503, strings.Repeat(" ", 1<<20+1)), never, never, "the next would cost as much"},
 		"truncated 400":           {truncated(400), never, never, "as 400: the status is known"},
 		"400, silent in body":     {hangsInBody(400), never, never, "as 400: the status is known"},
 	} {
@@ -132,8 +103,8 @@ func TestRetryDecisions(t *testing.T) {
 			}
 			t.Run(op.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := &script{steps: []step{row.step}}
-					got, err := op.call(t.Context(), newClient(t, s))
+					s := newScript(row.step)
+					got, err := op.call(t.Context(), newClient(t, via(s)))
 					if got != nil || err == nil {
 						t.Fatalf("got %v, %v, want an error", got, err)
 					}
@@ -155,11 +126,11 @@ func TestRetryDecisions(t *testing.T) {
 
 func TestRetrySucceeds(t *testing.T) {
 	for _, op := range operations {
-		for name, first := range map[string]step{"503": answers(503, ""), "500": answers(500, ""), "cut": fails(io.EOF), "silence": hangs, "truncated": truncated(200)} {
+		for name, first := range map[string]roundTripFunc{"503": responds(503, ""), "500": responds(500, ""), "cut": fails(io.EOF), "silence": hangs, "truncated": truncated(200)} {
 			t.Run(op.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := &script{steps: []step{first, answers(200, op.ok)}}
-					if _, err := op.call(t.Context(), newClient(t, s)); err != nil {
+					s := newScript(first, responds(200, op.ok))
+					if _, err := op.call(t.Context(), newClient(t, via(s))); err != nil {
 						t.Error(err)
 					}
 				})
@@ -170,8 +141,8 @@ func TestRetrySucceeds(t *testing.T) {
 
 func TestRetriesSendTheSameBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answers(503, ""), fails(io.EOF), answers(503, ""), answers(200, generated)}}
-		c := newClient(t, s, client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 4}))
+		s := newScript(responds(503, ""), fails(io.EOF), responds(503, ""), responds(200, generated))
+		c := newClient(t, via(s), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 4}))
 		if _, err := generate.call(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -186,23 +157,23 @@ func TestRetriesSendTheSameBody(t *testing.T) {
 // A POST is retried once where the server may have acted, however the outcomes
 // are mixed.
 func TestOneAmbiguousRetryPerPOST(t *testing.T) {
-	safe, ambiguous := answers(503, ""), answers(500, "")
+	safe, ambiguous := responds(503, ""), responds(500, "")
 	for name, test := range map[string]struct {
-		steps []step
+		steps []roundTripFunc
 		want  int
 	}{
-		"ambiguous only":           {[]step{ambiguous}, 2},
-		"safe, ambiguous":          {[]step{safe, ambiguous, ambiguous}, 3},
-		"ambiguous, safe":          {[]step{ambiguous, safe, safe, ambiguous}, 4},
-		"alternating":              {[]step{safe, ambiguous, safe, ambiguous}, 4},
-		"safe for long":            {[]step{safe, safe, safe, safe, ambiguous, ambiguous}, 6},
-		"different ambiguous ones": {[]step{fails(io.EOF), truncated(200)}, 2},
-		"safe only":                {[]step{safe}, 8},
+		"ambiguous only":           {[]roundTripFunc{ambiguous}, 2},
+		"safe, ambiguous":          {[]roundTripFunc{safe, ambiguous, ambiguous}, 3},
+		"ambiguous, safe":          {[]roundTripFunc{ambiguous, safe, safe, ambiguous}, 4},
+		"alternating":              {[]roundTripFunc{safe, ambiguous, safe, ambiguous}, 4},
+		"safe for long":            {[]roundTripFunc{safe, safe, safe, safe, ambiguous, ambiguous}, 6},
+		"different ambiguous ones": {[]roundTripFunc{fails(io.EOF), truncated(200)}, 2},
+		"safe only":                {[]roundTripFunc{safe}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{steps: test.steps}
-				_, err := generate.call(t.Context(), newClient(t, s, client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 8}), client.WithTimeout(0)))
+				s := newScript(test.steps...)
+				_, err := generate.call(t.Context(), newClient(t, via(s), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 8}), client.WithTimeout(0)))
 				if err == nil || s.attempts() != test.want {
 					t.Errorf("got %v after %d attempts, want %d", err, s.attempts(), test.want)
 				}
@@ -213,8 +184,8 @@ func TestOneAmbiguousRetryPerPOST(t *testing.T) {
 
 func TestRetryPolicyDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answers(500, "")}}
-		_, _ = validate.call(t.Context(), newClient(t, s, client.WithRetryPolicy(client.RetryPolicy{BaseDelay: time.Nanosecond})))
+		s := newScript(responds(500, ""))
+		_, _ = validate.call(t.Context(), newClient(t, via(s), client.WithRetryPolicy(client.RetryPolicy{BaseDelay: time.Nanosecond})))
 		if s.attempts() != 3 {
 			t.Errorf("%d attempts, want the default of 3", s.attempts())
 		}
@@ -222,12 +193,12 @@ func TestRetryPolicyDefaults(t *testing.T) {
 }
 
 // waits returns the waits between the attempts of calls that end with an answer.
-func waits(t *testing.T, calls int, policy client.RetryPolicy, before ...step) []time.Duration {
+func waits(t *testing.T, calls int, policy client.RetryPolicy, before ...roundTripFunc) []time.Duration {
 	t.Helper()
 	var all []time.Duration
 	for range calls {
-		s := &script{steps: append(slices.Clone(before), answers(200, validated))}
-		if _, err := validate.call(t.Context(), newClient(t, s, client.WithRetryPolicy(policy), client.WithTimeout(0))); err != nil {
+		s := newScript(append(slices.Clone(before), responds(200, validated))...)
+		if _, err := validate.call(t.Context(), newClient(t, via(s), client.WithRetryPolicy(policy), client.WithTimeout(0))); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, s.times[len(s.times)-1].Sub(s.times[len(s.times)-2]))
@@ -237,26 +208,26 @@ func waits(t *testing.T, calls int, policy client.RetryPolicy, before ...step) [
 }
 
 func TestFullJitter(t *testing.T) {
-	e := answers(500, "")
-	busy := answers(503, "")
+	e := responds(500, "")
+	busy := responds(503, "")
 	for name, test := range map[string]struct {
 		policy client.RetryPolicy
-		before []step
+		before []roundTripFunc
 		upTo   time.Duration
 	}{
-		"first":                 {client.RetryPolicy{}, []step{e}, 250 * time.Millisecond},
-		"second":                {client.RetryPolicy{}, []step{e, e}, 500 * time.Millisecond},
-		"third":                 {client.RetryPolicy{MaxAttempts: 9}, []step{e, e, e}, time.Second},
-		"capped":                {client.RetryPolicy{MaxAttempts: 9}, []step{e, e, e, e, e, e, e}, 5 * time.Second},
-		"own base":              {client.RetryPolicy{BaseDelay: time.Second}, []step{e, e}, 2 * time.Second},
-		"own cap":               {client.RetryPolicy{MaxDelay: 300 * time.Millisecond}, []step{e, e}, 300 * time.Millisecond},
-		"cap below base":        {client.RetryPolicy{MaxDelay: 100 * time.Millisecond}, []step{e}, 100 * time.Millisecond},
-		"503":                   {client.RetryPolicy{}, []step{busy}, time.Second},
-		"429, then 503":         {client.RetryPolicy{}, []step{answers(429, ""), busy}, 2 * time.Second},
-		"408":                   {client.RetryPolicy{}, []step{answers(408, "")}, 250 * time.Millisecond},
-		"503, longer base":      {client.RetryPolicy{BaseDelay: 2 * time.Second}, []step{busy}, 2 * time.Second},
-		"503 with Retry-After":  {client.RetryPolicy{}, []step{answers(503, "", "Retry-After", "0")}, 250 * time.Millisecond},
-		"smallest base and cap": {client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}, []step{e}, 1},
+		"first":                 {client.RetryPolicy{}, []roundTripFunc{e}, 250 * time.Millisecond},
+		"second":                {client.RetryPolicy{}, []roundTripFunc{e, e}, 500 * time.Millisecond},
+		"third":                 {client.RetryPolicy{MaxAttempts: 9}, []roundTripFunc{e, e, e}, time.Second},
+		"capped":                {client.RetryPolicy{MaxAttempts: 9}, []roundTripFunc{e, e, e, e, e, e, e}, 5 * time.Second},
+		"own base":              {client.RetryPolicy{BaseDelay: time.Second}, []roundTripFunc{e, e}, 2 * time.Second},
+		"own cap":               {client.RetryPolicy{MaxDelay: 300 * time.Millisecond}, []roundTripFunc{e, e}, 300 * time.Millisecond},
+		"cap below base":        {client.RetryPolicy{MaxDelay: 100 * time.Millisecond}, []roundTripFunc{e}, 100 * time.Millisecond},
+		"503":                   {client.RetryPolicy{}, []roundTripFunc{busy}, time.Second},
+		"429, then 503":         {client.RetryPolicy{}, []roundTripFunc{responds(429, ""), busy}, 2 * time.Second},
+		"408":                   {client.RetryPolicy{}, []roundTripFunc{responds(408, "")}, 250 * time.Millisecond},
+		"503, longer base":      {client.RetryPolicy{BaseDelay: 2 * time.Second}, []roundTripFunc{busy}, 2 * time.Second},
+		"503 with Retry-After":  {client.RetryPolicy{}, []roundTripFunc{responds(503, "", "Retry-After", "0")}, 250 * time.Millisecond},
+		"smallest base and cap": {client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}, []roundTripFunc{e}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -323,9 +294,9 @@ func TestRetryAfter(t *testing.T) {
 			t.Run(fmt.Sprintf("%d/%.40s", status, value), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { // where it is midnight, 1 January 2000, UTC
 					start := time.Now()
-					s := &script{steps: []step{answers(status, "", "Retry-After", value), answers(200, validated)}}
+					s := newScript(responds(status, "", "Retry-After", value), responds(200, validated))
 					var first client.Attempt
-					_, err := validate.call(t.Context(), newClient(t, s, client.WithObserver(func(_ context.Context, a client.Attempt) {
+					_, err := validate.call(t.Context(), newClient(t, via(s), client.WithObserver(func(_ context.Context, a client.Attempt) {
 						if a.Number == 1 {
 							first = a
 						}
@@ -356,9 +327,9 @@ func TestRetryAfter(t *testing.T) {
 
 func TestMaxRetryAfterIsThePolicys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answers(503, "", "Retry-After", "3600"), answers(200, validated)}}
+		s := newScript(responds(503, "", "Retry-After", "3600"), responds(200, validated))
 		start := time.Now()
-		c := newClient(t, s, client.WithRetryPolicy(client.RetryPolicy{MaxRetryAfter: time.Hour}), client.WithTimeout(0))
+		c := newClient(t, via(s), client.WithRetryPolicy(client.RetryPolicy{MaxRetryAfter: time.Hour}), client.WithTimeout(0))
 		if _, err := validate.call(t.Context(), c); err != nil || time.Since(start) != time.Hour {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
@@ -367,13 +338,13 @@ func TestMaxRetryAfterIsThePolicys(t *testing.T) {
 
 func TestNoWaitBeyondTheDeadline(t *testing.T) {
 	for name, test := range map[string]struct {
-		step     step
+		step     roundTripFunc
 		deadline time.Duration
 		opts     []client.Option
 	}{
-		"Retry-After, deadline":    {answers(503, "", "Retry-After", "5"), 5 * time.Second, nil},
-		"Retry-After, WithTimeout": {answers(503, "", "Retry-After", "5"), 0, []client.Option{client.WithTimeout(5 * time.Second)}},
-		"jitter, deadline": {answers(500, ""), time.Nanosecond, []client.Option{
+		"Retry-After, deadline":    {responds(503, "", "Retry-After", "5"), 5 * time.Second, nil},
+		"Retry-After, WithTimeout": {responds(503, "", "Retry-After", "5"), 0, []client.Option{client.WithTimeout(5 * time.Second)}},
+		"jitter, deadline": {responds(500, ""), time.Nanosecond, []client.Option{
 			client.WithRetryPolicy(client.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour})}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -381,8 +352,8 @@ func TestNoWaitBeyondTheDeadline(t *testing.T) {
 				ctx, cancel := within(t.Context(), test.deadline)
 				defer cancel()
 				start := time.Now()
-				s := &script{steps: []step{test.step}}
-				_, err := validate.call(ctx, newClient(t, s, test.opts...))
+				s := newScript(test.step)
+				_, err := validate.call(ctx, newClient(t, append([]client.Option{via(s)}, test.opts...)...))
 				e := asResponse(t, err)
 				if time.Since(start) != 0 || e.Attempts != 1 {
 					t.Errorf("got %v after %d attempts and %v", err, e.Attempts, time.Since(start))
@@ -400,8 +371,8 @@ func TestCancelledWhileWaiting(t *testing.T) {
 				defer cancel()
 				time.AfterFunc(time.Second, cancel)
 				start := time.Now()
-				s := &script{steps: []step{answers(503, `{"error":{"code":7,"message":"down"}}`, "Retry-After", "9")}}
-				_, err := op.call(ctx, newClient(t, s))
+				s := newScript(responds(503, `{"error":{"code":7,"message":"down"}}`, "Retry-After", "9"))
+				_, err := op.call(ctx, newClient(t, via(s)))
 				if got := time.Since(start); got != time.Second {
 					t.Errorf("returned after %v, want it at once", got)
 				}
@@ -423,8 +394,8 @@ func TestCancelledWhileWaiting(t *testing.T) {
 // A wait that is cancelled has sent nothing, and costs nothing.
 func TestCancelledWaitsCostNoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answers(503, "", "Retry-After", "9")}}
-		c := newClient(t, s)
+		s := newScript(responds(503, "", "Retry-After", "9"))
+		c := newClient(t, via(s))
 		for i := range 100 {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
@@ -437,16 +408,16 @@ func TestCancelledWaitsCostNoBudget(t *testing.T) {
 
 func TestContextEnds(t *testing.T) {
 	for name, test := range map[string]struct {
-		steps    []step
+		steps    []roundTripFunc
 		timeout  time.Duration
 		want     error
 		answered int
 	}{
-		"in the first attempt":             {[]step{hangs}, 2 * time.Second, context.DeadlineExceeded, 0},
-		"in the second attempt":            {[]step{answers(503, "", "Retry-After", "1"), hangs}, 2 * time.Second, context.DeadlineExceeded, 503},
-		"in the body of an error":          {[]step{hangsInBody(400)}, 2 * time.Second, context.DeadlineExceeded, 400},
-		"in the body of a 200 after a 503": {[]step{answers(503, "", "Retry-After", "1"), hangsInBody(200)}, 2 * time.Second, context.DeadlineExceeded, 503},
-		"in a transport that does not say so": {[]step{func(req *http.Request) (*http.Response, error) {
+		"in the first attempt":             {[]roundTripFunc{hangs}, 2 * time.Second, context.DeadlineExceeded, 0},
+		"in the second attempt":            {[]roundTripFunc{responds(503, "", "Retry-After", "1"), hangs}, 2 * time.Second, context.DeadlineExceeded, 503},
+		"in the body of an error":          {[]roundTripFunc{hangsInBody(400)}, 2 * time.Second, context.DeadlineExceeded, 400},
+		"in the body of a 200 after a 503": {[]roundTripFunc{responds(503, "", "Retry-After", "1"), hangsInBody(200)}, 2 * time.Second, context.DeadlineExceeded, 503},
+		"in a transport that does not say so": {[]roundTripFunc{func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, errors.New("stopped")
 		}}, 2 * time.Second, context.DeadlineExceeded, 0},
@@ -462,7 +433,7 @@ func TestContextEnds(t *testing.T) {
 						opts = nil
 					}
 					start := time.Now()
-					_, err := validate.call(ctx, newClient(t, &script{steps: test.steps}, opts...))
+					_, err := validate.call(ctx, newClient(t, append(opts, via(newScript(test.steps...)))...))
 					if got := time.Since(start); got != test.timeout {
 						t.Errorf("returned after %v, want %v", got, test.timeout)
 					}
@@ -481,12 +452,12 @@ func TestContextEnds(t *testing.T) {
 // A retry is not announced where the context has ended meanwhile.
 func TestNoRetryAfterTheContextHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &script{steps: []step{func(*http.Request) (*http.Response, error) {
+	s := newScript(func(*http.Request) (*http.Response, error) {
 		cancel()
-		return reply(503, ""), nil
-	}}}
+		return response(503, ""), nil
+	})
 	var got []client.Attempt
-	c := newClient(t, s, client.WithObserver(func(_ context.Context, a client.Attempt) { got = append(got, a) }))
+	c := newClient(t, via(s), record(&got))
 	if _, err := validate.call(ctx, c); !errors.Is(err, context.Canceled) || !errors.Is(err, client.ErrServer) || len(got) != 1 || got[0].WillRetry {
 		t.Errorf("got %v and %+v", err, got)
 	}
@@ -496,26 +467,26 @@ func TestContextEndedBefore(t *testing.T) {
 	for _, op := range operations {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		s := &script{steps: []step{answers(200, op.ok)}}
-		if _, err := op.call(ctx, newClient(t, s)); !errors.Is(err, context.Canceled) || s.attempts() != 0 {
+		s := newScript(responds(200, op.ok))
+		if _, err := op.call(ctx, newClient(t, via(s))); !errors.Is(err, context.Canceled) || s.attempts() != 0 {
 			t.Errorf("got %v after %d attempts", err, s.attempts())
 		}
 	}
 }
 
 func TestTimeouts(t *testing.T) {
-	slow := func(d time.Duration) step {
+	slow := func(d time.Duration) roundTripFunc {
 		return func(req *http.Request) (*http.Response, error) {
 			select {
 			case <-time.After(d):
-				return reply(200, validated), nil
+				return response(200, validated), nil
 			case <-req.Context().Done():
 				return nil, req.Context().Err()
 			}
 		}
 	}
 	for name, test := range map[string]struct {
-		step     step
+		step     roundTripFunc
 		deadline time.Duration // of ctx
 		opts     []client.Option
 		ok       bool
@@ -537,9 +508,9 @@ func TestTimeouts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := within(t.Context(), test.deadline)
 				defer cancel()
-				s := &script{steps: []step{test.step}}
+				s := newScript(test.step)
 				start := time.Now()
-				_, err := validate.call(ctx, newClient(t, s, test.opts...))
+				_, err := validate.call(ctx, newClient(t, append([]client.Option{via(s)}, test.opts...)...))
 				elapsed := time.Since(start)
 				if (err == nil) != test.ok || elapsed > test.elapsed || elapsed < test.elapsed-750*time.Millisecond {
 					t.Errorf("got %v after %v, want about %v", err, elapsed, test.elapsed)
@@ -558,8 +529,8 @@ func TestTimeouts(t *testing.T) {
 // The last answer is never lost, also where a later attempt got none.
 func TestLastAnswerIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answers(503, `{"error":{"code":7,"message":"down"}}`), fails(dialError(syscall.ECONNREFUSED))}}
-		_, err := validate.call(t.Context(), newClient(t, s))
+		s := newScript(responds(503, `{"error":{"code":7,"message":"down"}}`), fails(dialError(syscall.ECONNREFUSED)))
+		_, err := validate.call(t.Context(), newClient(t, via(s)))
 		if e := asResponse(t, err); e.StatusCode != 503 || e.Code != 7 || e.Attempts != 3 {
 			t.Errorf("got %+v", e)
 		}
@@ -570,12 +541,12 @@ func TestLastAnswerIsKept(t *testing.T) {
 }
 
 func TestDeadServerSeesFewRetries(t *testing.T) {
-	for name, dead := range map[string]step{"503": answers(503, ""), "500": answers(500, ""), "refused": fails(dialError(syscall.ECONNREFUSED)), "silence": hangs} {
+	for name, dead := range map[string]roundTripFunc{"503": responds(503, ""), "500": responds(500, ""), "refused": fails(dialError(syscall.ECONNREFUSED)), "silence": hangs} {
 		for _, op := range operations {
 			t.Run(op.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := &script{steps: []step{dead}}
-					c := newClient(t, s)
+					s := newScript(dead)
+					c := newClient(t, via(s))
 					for range 1000 {
 						if _, err := op.call(t.Context(), c); err == nil {
 							t.Fatal("a dead server answered")
@@ -593,9 +564,9 @@ func TestDeadServerSeesFewRetries(t *testing.T) {
 
 func TestBudgetIsPerClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{steps: []step{answers(503, "")}}
+		s := newScript(responds(503, ""))
 		for range 40 {
-			c := newClient(t, s)
+			c := newClient(t, via(s))
 			_, err := validate.call(t.Context(), c)
 			if e := asResponse(t, err); e.Attempts != 3 {
 				t.Fatalf("%d attempts, want 3", e.Attempts)
@@ -614,13 +585,13 @@ func TestPartialOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(1, 2))
 				requests, ok := 0, 0
-				c := newClient(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+				c := newClient(t, via(roundTripFunc(func(*http.Request) (*http.Response, error) {
 					requests++
 					if random.Float64() < test.failing {
-						return reply(503, ""), nil
+						return response(503, ""), nil
 					}
-					return reply(200, validated), nil
-				}))
+					return response(200, validated), nil
+				})))
 				for range calls {
 					if _, err := validate.call(t.Context(), c); err == nil {
 						ok++

@@ -138,25 +138,21 @@ type failureClass struct {
 
 func onWire(handler http.HandlerFunc) func(*testing.T, ...client.Option) *client.Client {
 	return func(t *testing.T, opts ...client.Option) *client.Client {
-		c, _ := newWireClient(t, handler, opts...)
+		server := serve(t, handler)
+		c := newClient(t, append(opts, client.WithBaseURL(server.URL))...)
 		return c
 	}
 }
 
-func inProcessOnly(step step) func(*testing.T, ...client.Option) *client.Client {
+func inProcessOnly(step roundTripFunc) func(*testing.T, ...client.Option) *client.Client {
 	return func(t *testing.T, opts ...client.Option) *client.Client {
-		return newClient(t, roundTripFunc(step), opts...)
+		return newClient(t, append(opts, via(step))...)
 	}
 }
 
 func at(baseURL string, hc *http.Client, t *testing.T, opts []client.Option) *client.Client {
 	t.Helper()
-	c, err := client.New(testKey, append([]client.Option{client.WithBaseURL(baseURL), client.WithHTTPClient(hc)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.CloseIdleConnections)
-	return c
+	return newClient(t, append(opts, client.WithBaseURL(baseURL), client.WithHTTPClient(hc))...)
 }
 
 func isResponse(status int) func(error) bool {
@@ -171,17 +167,6 @@ func is(target error) func(error) bool { return func(err error) bool { return er
 func as[T error](err error) bool {
 	var target T
 	return errors.As(err, &target)
-}
-
-// closedPort returns the address of a port on which nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func failureClasses() []failureClass {
@@ -264,7 +249,7 @@ func failureClasses() []failureClass {
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(map[string]string{"expiresAt": r.URL.Path, "valid": r.URL.Path, r.URL.Path: "1"})
 		}), check: is(client.ErrMalformedResponse)},
-		{name: "oversize 200", client: inProcessOnly(answers(200, strings.Repeat(testToken+testKey, 1<<16))), check: is(client.ErrMalformedResponse)},
+		{name: "oversize 200", client: inProcessOnly(responds(200, strings.Repeat(testToken+testKey, 1<<16))), check: is(client.ErrMalformedResponse)},
 		{name: "a transport's own error", client: inProcessOnly(func(req *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("transport: %w", &ownError{req.URL.String(), req.Header.Get("Authorization")})
 		}), check: as[*ownError]},
@@ -277,12 +262,12 @@ func failureClasses() []failureClass {
 			return nil, fmt.Errorf("%q: %w", req.URL.Path, &url.Error{Op: "Get", URL: req.URL.String(), Err: io.EOF})
 		}), check: is(io.EOF)},
 		{name: "httpmock without a responder", client: func(t *testing.T, opts ...client.Option) *client.Client {
-			return newClient(t, httpmock.NewMockTransport(), opts...)
+			return newClient(t, append(opts, via(httpmock.NewMockTransport()))...)
 		}, check: func(err error) bool { return strings.Contains(err.Error(), "no responder found") }},
 		{name: "a 503, then a cut", client: func(t *testing.T, opts ...client.Option) *client.Client {
-			return newClient(t, &script{steps: []step{answers(503, `{"error":{"code":1,"message":"`+testKey+`"}}`), fails(io.ErrUnexpectedEOF)}}, opts...)
+			return newClient(t, append(opts, via(newScript(responds(503, `{"error":{"code":1,"message":"`+testKey+`"}}`), fails(io.ErrUnexpectedEOF))))...)
 		}, check: func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) && isResponse(503)(err) }},
-		{name: "a message of the key alone", client: inProcessOnly(answers(401, `{"error":{"code":1,"message":"`+testKey+`"}}`)), check: isResponse(401)},
+		{name: "a message of the key alone", client: inProcessOnly(responds(401, `{"error":{"code":1,"message":"`+testKey+`"}}`)), check: isResponse(401)},
 	}
 	for _, status := range []int{302, 307, 400, 401, 403, 404, 429, 500, 503} {
 		classes = append(classes, failureClass{
@@ -318,7 +303,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 				logText := client.LogAttempts(slog.New(slog.NewTextHandler(&logs[0], debug)))
 				logJSON := client.LogAttempts(slog.New(slog.NewJSONHandler(&logs[1], debug)))
 				var attempts []client.Attempt
-				policy := quick
+				policy := quickPolicy
 				if strings.HasPrefix(class.name, "hanging") {
 					policy.AttemptTimeout = 50 * time.Millisecond
 				}
@@ -379,7 +364,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 }
 
 func TestPrintingShowsNoSecret(t *testing.T) {
-	c := newClient(t, http.DefaultTransport)
+	c := newClient(t, via(http.DefaultTransport))
 	token := client.LinkToken{Token: testToken, ExpiresAt: time.Unix(1893456000, 0).UTC()}
 	for name, v := range map[string]any{
 		"Client":            *c,
@@ -424,9 +409,9 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 // Body is as received: it is for code, not for logs.
 func TestErrorResponseKeepsTheBodyAsReceived(t *testing.T) {
 	body := `{"error":{"code":1,"message":"` + testToken + `"}}`
-	received := reply(400, body, "X-Echo", testToken)
-	s := &script{steps: []step{func(*http.Request) (*http.Response, error) { return received, nil }}}
-	_, err := validate.call(t.Context(), newClient(t, s))
+	received := response(400, body, "X-Echo", testToken)
+	s := newScript(func(*http.Request) (*http.Response, error) { return received, nil })
+	_, err := validate.call(t.Context(), newClient(t, via(s)))
 	if got := received.Header.Get("X-Echo"); got != testToken {
 		t.Errorf("the transport's own header was changed to %q", got)
 	}
@@ -438,13 +423,13 @@ func TestErrorResponseKeepsTheBodyAsReceived(t *testing.T) {
 
 // What is too short to be a secret is not cut out of ordinary words.
 func TestShortSecretsLeaveTextsAlone(t *testing.T) {
-	s := &script{steps: []step{answers(400, `{"error":{"code":1,"message":"unknown token"}}`)}}
-	_, err := newClient(t, s).ValidateLinkToken(t.Context(), "tok")
+	s := newScript(responds(400, `{"error":{"code":1,"message":"unknown token"}}`))
+	_, err := newClient(t, via(s)).ValidateLinkToken(t.Context(), "tok")
 	if got := asResponse(t, err).Message; got != "unknown token" {
 		t.Errorf("got %q", got)
 	}
-	s = &script{steps: []step{answers(400, `{"error":{"code":1,"message":"unknown token lt_12345"}}`)}}
-	_, err = newClient(t, s).ValidateLinkToken(t.Context(), "lt_12345")
+	s = newScript(responds(400, `{"error":{"code":1,"message":"unknown token lt_12345"}}`))
+	_, err = newClient(t, via(s)).ValidateLinkToken(t.Context(), "lt_12345")
 	if got := asResponse(t, err).Message; got != "unknown token [redacted]" {
 		t.Errorf("got %q", got)
 	}
@@ -452,8 +437,8 @@ func TestShortSecretsLeaveTextsAlone(t *testing.T) {
 
 // A link token that contains the SDK key is redacted whole.
 func TestOverlappingSecrets(t *testing.T) {
-	s := &script{steps: []step{answers(400, `{"error":{"code":1,"message":"HEAD`+testKey+`TAIL"}}`)}}
-	_, err := newClient(t, s).ValidateLinkToken(t.Context(), "HEAD"+testKey+"TAIL")
+	s := newScript(responds(400, `{"error":{"code":1,"message":"HEAD`+testKey+`TAIL"}}`))
+	_, err := newClient(t, via(s)).ValidateLinkToken(t.Context(), "HEAD"+testKey+"TAIL")
 	if got := asResponse(t, err).Message; got != "[redacted]" {
 		t.Errorf("got %q", got)
 	}
@@ -462,8 +447,8 @@ func TestOverlappingSecrets(t *testing.T) {
 // What a transport says can't forge or flood a log.
 func TestTransportErrorsAreOneShortLine(t *testing.T) {
 	var attempts []client.Attempt
-	s := &script{steps: []step{fails(errors.New("a\r\nlevel=INFO " + strings.Repeat("é", 1<<20)))}}
-	c := newClient(t, s, client.WithRetryPolicy(quick), client.WithObserver(func(_ context.Context, a client.Attempt) { attempts = append(attempts, a) }))
+	s := newScript(fails(errors.New("a\r\nlevel=INFO " + strings.Repeat("é", 1<<20))))
+	c := newClient(t, via(s), quick, record(&attempts))
 	_, err := validate.call(t.Context(), c)
 	for _, err := range []error{err, attempts[0].Err} {
 		if text := err.Error(); strings.ContainsAny(text, "\r\n") || len(text) > 2<<10 || !utf8.ValidString(text) {

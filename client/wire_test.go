@@ -62,8 +62,7 @@ func TestGoawayIsNotReplayedForever(t *testing.T) {
 			transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 			defer transport.CloseIdleConnections()
 			var attempts []client.Attempt
-			c := newClient(t, transport, client.WithBaseURL(baseURL), client.WithRetryPolicy(quick),
-				client.WithObserver(func(_ context.Context, a client.Attempt) { attempts = append(attempts, a) }))
+			c := newClient(t, via(transport), client.WithBaseURL(baseURL), quick, record(&attempts))
 			_, err := op.call(t.Context(), c)
 			if err == nil {
 				t.Fatal("got an answer")
@@ -90,8 +89,8 @@ func TestCookieJar(t *testing.T) {
 		t.Fatal(err)
 	}
 	jar.SetCookies(base, []*http.Cookie{{Name: "a", Value: "1"}})
-	s := &script{steps: []step{answers(503, ""), answers(503, ""), answers(200, validated)}}
-	c := newClient(t, nil, client.WithHTTPClient(&http.Client{Transport: s, Jar: jar}), client.WithRetryPolicy(quick))
+	s := newScript(responds(503, ""), responds(503, ""), responds(200, validated))
+	c := newClient(t, client.WithHTTPClient(&http.Client{Transport: s, Jar: jar}), quick)
 	if _, err := validate.call(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -104,25 +103,14 @@ func TestCookieJar(t *testing.T) {
 
 func TestHTTP2(t *testing.T) {
 	var conns atomic.Int64
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
 			w.WriteHeader(http.StatusHTTPVersionNotSupported)
 		}
-		goodForAll(w, r)
-	}))
-	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of connections that nobody needed
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			conns.Add(1)
-		}
-	}
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
+		respondOK(w, r)
+	}), http2, countConns(&conns, new(atomic.Int64)))
 
-	standard := http.DefaultTransport
-	defer func() { http.DefaultTransport = standard }()
-	http.DefaultTransport = server.Client().Transport // which the Client's own is a copy of
+	setDefaultTransport(t, server.Client().Transport) // which the Client's own is a copy of
 	own, err := client.New(testKey, client.WithBaseURL(server.URL))
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +141,8 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
 			var attempts atomic.Int64
-			c, server := newWireClient(t, http.HandlerFunc(goodForAll), client.WithObserver(func(context.Context, client.Attempt) { attempts.Add(1) }))
+			server := serve(t, http.HandlerFunc(respondOK))
+			c := newClient(t, client.WithBaseURL(server.URL), quick, client.WithObserver(func(context.Context, client.Attempt) { attempts.Add(1) }))
 			for range 20 {
 				if _, err := op.call(t.Context(), c); err != nil {
 					t.Fatal(err)
@@ -172,13 +161,7 @@ func TestTLSFailures(t *testing.T) {
 	silent := func(t *testing.T) string { return "https://" + listen(t, silence) }
 	secure := func(configure func(*tls.Config)) func(t *testing.T) string {
 		return func(t *testing.T) string {
-			server := httptest.NewUnstartedServer(http.NotFoundHandler())
-			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-			server.TLS = &tls.Config{}
-			configure(server.TLS)
-			server.StartTLS()
-			t.Cleanup(server.Close)
-			return server.URL
+			return serve(t, http.NotFoundHandler(), withTLS, func(s *httptest.Server) { configure(s.TLS) }).URL
 		}
 	}
 	untrusted := httptest.NewTLSServer(nil)
@@ -215,8 +198,7 @@ func TestTLSFailures(t *testing.T) {
 				transport := trusting.Clone()
 				test.configure(transport)
 				attempts := 0
-				c := newClient(t, transport, client.WithBaseURL(test.server(t)), client.WithRetryPolicy(quick),
-					client.WithObserver(func(context.Context, client.Attempt) { attempts++ }))
+				c := newClient(t, via(transport), client.WithBaseURL(test.server(t)), quick, client.WithObserver(func(context.Context, client.Attempt) { attempts++ }))
 				_, err := op.call(t.Context(), c)
 				if err == nil || attempts != test.attempts {
 					t.Errorf("got %v after %d attempts, want %d", err, attempts, test.attempts)
@@ -229,7 +211,7 @@ func TestTLSFailures(t *testing.T) {
 func TestOwnTransportGivesConnectingLessTimeThanAnAttempt(t *testing.T) {
 	var attempts []client.Attempt
 	c, err := client.New(testKey, client.WithBaseURL("https://"+listen(t, silence)), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}),
-		client.WithObserver(func(_ context.Context, a client.Attempt) { attempts = append(attempts, a) }))
+		record(&attempts))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,8 +238,8 @@ func TestFailingCallsLeaveIdleConnectionsAlone(t *testing.T) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
 	neighbour := &http.Client{Transport: transport}
-	c := newClient(t, transport, client.WithBaseURL(failing.URL), client.WithRetryPolicy(quick))
-	gone := newClient(t, transport, client.WithBaseURL("http://"+closedPort(t)), client.WithRetryPolicy(quick))
+	c := newClient(t, via(transport), client.WithBaseURL(failing.URL), quick)
+	gone := newClient(t, via(transport), client.WithBaseURL("http://"+closedPort(t)), quick)
 	for range 10 {
 		resp, err := neighbour.Get(other.URL)
 		if err != nil {
@@ -354,7 +336,7 @@ func TestCloseIdleConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	given := newClient(t, &http.Transport{}, client.WithBaseURL(server.URL))
+	given := newClient(t, via(&http.Transport{}), client.WithBaseURL(server.URL))
 	for name, c := range map[string]*client.Client{"own transport": own, "user's transport": given} {
 		for range 2 { // it stays usable
 			if _, err := validate.call(t.Context(), c); err != nil {
@@ -378,7 +360,7 @@ func TestObserver(t *testing.T) {
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "value")
 	var got []client.Attempt
-	s := &script{steps: []step{answers(503, ""), fails(io.EOF), answers(200, validated)}}
+	s := newScript(responds(503, ""), fails(io.EOF), responds(200, validated))
 	observe := func(ctx context.Context, a client.Attempt) {
 		if ctx.Value(key{}) != "value" {
 			t.Error("it is not the context of the call")
@@ -386,8 +368,7 @@ func TestObserver(t *testing.T) {
 		got = append(got, a)
 	}
 	told := 0
-	c := newClient(t, s, client.WithRetryPolicy(quick), client.WithObserver(observe),
-		client.WithObserver(func(context.Context, client.Attempt) { told++ }))
+	c := newClient(t, via(s), quick, client.WithObserver(observe), client.WithObserver(func(context.Context, client.Attempt) { told++ }))
 	if _, err := validate.call(ctx, c); err != nil {
 		t.Fatal(err)
 	}
@@ -419,8 +400,8 @@ func TestLogAttempts(t *testing.T) {
 		},
 	}))
 	policy := client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Millisecond, MaxDelay: time.Millisecond})
-	s := &script{steps: []step{answers(503, ""), answers(200, validated), fails(io.ErrUnexpectedEOF), answers(400, "")}}
-	c := newClient(t, s, policy, client.WithObserver(client.LogAttempts(logger)))
+	s := newScript(responds(503, ""), responds(200, validated), fails(io.ErrUnexpectedEOF), responds(400, ""))
+	c := newClient(t, via(s), policy, client.WithObserver(client.LogAttempts(logger)))
 	for range 2 {
 		_, _ = validate.call(t.Context(), c)
 	}
@@ -442,7 +423,7 @@ func TestDefaultTransportMayBeFaked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	http.DefaultTransport = &script{steps: []step{answers(200, validated)}}
+	http.DefaultTransport = newScript(responds(200, validated))
 	after, err := client.New(testKey)
 	if err != nil {
 		t.Fatal(err)
