@@ -112,6 +112,9 @@ func fails(err error) roundTripFunc {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
+// dialError is err as net.Dialer returns it: no connection was made.
+func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+
 // hangs doesn't respond until the attempt's context ends.
 func hangs(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()

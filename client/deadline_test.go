@@ -1,0 +1,234 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+)
+
+// within gives ctx a deadline after d, or none if d is 0.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}
+
+// hangsSilently is hangs in a transport that doesn't return the context's error.
+func hangsSilently(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, errors.New("stopped")
+}
+
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	slow := func(d time.Duration) roundTripFunc {
+		return func(req *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(d):
+				return response(200, validated), nil
+			case <-req.Context().Done():
+				return nil, req.Context().Err()
+			}
+		}
+	}
+	const jitter = 750 * time.Millisecond // both waits at most
+	oneSecond := client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: time.Second})
+	for name, test := range map[string]struct {
+		step     roundTripFunc
+		deadline time.Duration // of the context
+		opt      client.Option
+		ok       bool
+		elapsed  time.Duration // less jitter
+		attempts int
+	}{
+		"default attempt timeout":          {hangs, 0, nil, false, 24*time.Second + jitter, 3},
+		"attempt timeout":                  {hangs, 0, oneSecond, false, 3*time.Second + jitter, 3},
+		"attempt timeout, silently":        {hangsSilently, 0, oneSecond, false, 3*time.Second + jitter, 3},
+		"attempt timeout in the body":      {hangsInBody(200), 0, oneSecond, false, 3*time.Second + jitter, 3},
+		"slower than the attempt timeout":  {slow(9 * time.Second), 0, nil, false, 24*time.Second + jitter, 3},
+		"WithTimeout below the attempt's":  {hangs, 0, client.WithTimeout(time.Second), false, time.Second, 1},
+		"WithTimeout yields to a deadline": {slow(5 * time.Second), time.Minute, client.WithTimeout(time.Second), true, 5 * time.Second, 1},
+		"deadline below WithTimeout":       {hangs, time.Second, nil, false, time.Second, 1},
+		"no timeout but the attempt's":     {slow(7 * time.Second), 0, client.WithTimeout(0), true, 7 * time.Second, 1},
+		"default timeout":                  {slow(time.Hour), 0, client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: 20 * time.Second}), false, 30 * time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := within(t.Context(), test.deadline)
+				defer cancel()
+				s := newScript(test.step)
+				opts := []client.Option{via(s)}
+				if test.opt != nil {
+					opts = append(opts, test.opt)
+				}
+				start := time.Now()
+				_, err := validate.call(ctx, newClient(t, opts...))
+				elapsed := time.Since(start)
+				if (err == nil) != test.ok || elapsed > test.elapsed || elapsed < test.elapsed-jitter {
+					t.Errorf("got %v after %v, want about %v", err, elapsed, test.elapsed)
+				}
+				if !test.ok && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v does not match context.DeadlineExceeded", err)
+				}
+				if s.attempts() != test.attempts {
+					t.Errorf("%d attempts, want %d", s.attempts(), test.attempts)
+				}
+			})
+		})
+	}
+}
+
+// The Timeout of a given http.Client bounds each attempt.
+func TestTimeoutOfHTTPClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(hangs)
+		start := time.Now()
+		_, err := validate.call(t.Context(), newClient(t, client.WithHTTPClient(&http.Client{Timeout: time.Second, Transport: s})))
+		if elapsed := time.Since(start); s.attempts() != 3 || elapsed < 3*time.Second || elapsed > 3750*time.Millisecond {
+			t.Errorf("%d attempts in %v, want 3 of 1 s each", s.attempts(), elapsed)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v does not match context.DeadlineExceeded", err)
+		}
+	})
+}
+
+// The error text says once which timeout it was, over sockets as well.
+func TestTimeoutTexts(t *testing.T) {
+	t.Parallel()
+	for want, opts := range map[string][]client.Option{
+		"the attempt timed out": {client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, BaseDelay: 1, MaxDelay: 1, AttemptTimeout: 20 * time.Millisecond})},
+		"the call timed out":    {client.WithTimeout(20 * time.Millisecond)},
+	} {
+		t.Run(want, func(t *testing.T) {
+			server := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+			_, err := validate.call(t.Context(), newClient(t, append(opts, client.WithBaseURL(server.URL))...))
+			if err == nil || strings.Count(err.Error(), "timed out") != 1 || !strings.HasPrefix(err.Error(), "oneloop: validateLinkToken: "+want) {
+				t.Errorf("got %v, want %q, once", err, want)
+			}
+			if several := want == "the attempt timed out"; strings.HasSuffix(err.Error(), " after 2 attempts") != several {
+				t.Errorf("got %v, want the number of attempts in it: %t", err, several)
+			}
+		})
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	t.Parallel()
+	busy := responds(503, "", "Retry-After", "1")
+	for name, test := range map[string]struct {
+		steps  []roundTripFunc
+		status int // of the last response
+	}{
+		"in the first attempt":             {[]roundTripFunc{hangs}, 0},
+		"in the second attempt":            {[]roundTripFunc{busy, hangs}, 503},
+		"in the body of an error":          {[]roundTripFunc{hangsInBody(400)}, 400},
+		"in the body of a 200 after a 503": {[]roundTripFunc{busy, hangsInBody(200)}, 503},
+		"silently":                         {[]roundTripFunc{hangsSilently}, 0},
+	} {
+		for _, how := range []string{"deadline", "WithTimeout"} {
+			t.Run(name+"/"+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					const timeout = 2 * time.Second
+					ctx, opts := t.Context(), []client.Option{via(newScript(test.steps...))}
+					if how == "deadline" {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, timeout)
+						defer cancel()
+					} else {
+						opts = append(opts, client.WithTimeout(timeout))
+					}
+					start := time.Now()
+					_, err := validate.call(ctx, newClient(t, opts...))
+					if got := time.Since(start); got != timeout {
+						t.Errorf("returned after %v, want %v", got, timeout)
+					}
+					if !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("%v does not match context.DeadlineExceeded", err)
+					}
+					if test.status != 0 && !isResponse(test.status)(err) {
+						t.Errorf("%v has lost the response %d", err, test.status)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestContextEndedBefore(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s := newScript(responds(200, op.ok))
+		if _, err := op.call(ctx, newClient(t, via(s))); !errors.Is(err, context.Canceled) || s.attempts() != 0 {
+			t.Errorf("got %v after %d attempts", err, s.attempts())
+		}
+	}
+}
+
+// No retry is announced after the context has ended.
+func TestNoRetryAfterTheContextHasEnded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var attempts []client.Attempt
+	c := newClient(t, record(&attempts), via(roundTripFunc(func(*http.Request) (*http.Response, error) {
+		cancel()
+		return response(503, ""), nil
+	})))
+	_, err := validate.call(ctx, c)
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, client.ErrServer) || len(attempts) != 1 || attempts[0].WillRetry {
+		t.Errorf("got %v and %+v", err, attempts)
+	}
+}
+
+// A wait that would pass the deadline is not begun.
+func TestNoWaitBeyondTheDeadline(t *testing.T) {
+	t.Parallel()
+	busy := responds(503, "", "Retry-After", "5")
+	for name, test := range map[string]struct {
+		step     roundTripFunc
+		deadline time.Duration
+		opt      client.Option
+	}{
+		"Retry-After, deadline":    {busy, 5 * time.Second, client.WithTimeout(time.Hour)},
+		"Retry-After, WithTimeout": {busy, 0, client.WithTimeout(5 * time.Second)},
+		"jitter, deadline":         {responds(500, ""), time.Nanosecond, client.WithRetryPolicy(client.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := within(t.Context(), test.deadline)
+				defer cancel()
+				start := time.Now()
+				_, err := validate.call(ctx, newClient(t, via(test.step), test.opt))
+				e := asResponse(t, err)
+				if time.Since(start) != 0 || e.Attempts != 1 {
+					t.Errorf("got %v after %d attempts and %v", err, e.Attempts, time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+// An attempt is not sent after the deadline, even if an observer used up the
+// time.
+func TestNothingIsSentAfterTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(responds(503, "", "Retry-After", "0"), responds(200, validated))
+		c := newClient(t, via(s), client.WithTimeout(time.Second), quick,
+			client.WithObserver(func(context.Context, client.Attempt) { time.Sleep(time.Minute) }))
+		_, err := validate.call(t.Context(), c)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrServer) || s.attempts() != 1 {
+			t.Errorf("got %v after %d requests", err, s.attempts())
+		}
+	})
+}

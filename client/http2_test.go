@@ -1,0 +1,129 @@
+package client_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+)
+
+// Not parallel: it replaces http.DefaultTransport.
+func TestHTTP2(t *testing.T) {
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			w.WriteHeader(http.StatusHTTPVersionNotSupported)
+		}
+		respondOK(w, r)
+	}), http2)
+	setDefaultTransport(t, server.Client().Transport) // the Client's own transport is a copy of it
+	for name, opts := range map[string][]client.Option{
+		"own transport":   nil,
+		"given transport": {client.WithHTTPClient(server.Client())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, append(opts, client.WithBaseURL(server.URL))...)
+			var wg sync.WaitGroup
+			for range 32 {
+				wg.Go(func() {
+					for _, op := range operations {
+						if _, err := op.call(t.Context(), c); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+// A stream whose response was read whole is not reset.
+func TestHTTP2StreamsAreNotReset(t *testing.T) {
+	t.Parallel()
+	var resets atomic.Int64
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(validated)))
+		_, _ = io.WriteString(w, validated)
+		_ = http.NewResponseController(w).Flush() // the end of the stream comes in a frame of its own
+		select {
+		case <-r.Context().Done():
+			resets.Add(1)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}), http2)
+	c := newClient(t, client.WithBaseURL(server.URL), client.WithHTTPClient(server.Client()))
+	for range 10 {
+		if _, err := validate.call(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if resets.Load() != 0 {
+		t.Errorf("%d of 10 streams were reset", resets.Load())
+	}
+}
+
+// goawayServer speaks just enough HTTP/2 to read one request per connection and
+// respond with GOAWAY, which says that the request was not processed.
+func goawayServer(t *testing.T) (baseURL string, config *tls.Config, requests *atomic.Int64) {
+	t.Helper()
+	certs := httptest.NewTLSServer(nil)
+	defer certs.Close()
+	serverConfig := &tls.Config{Certificates: certs.TLS.Certificates, NextProtos: []string{"h2"}}
+	requests = new(atomic.Int64)
+	addr := listen(t, func(plain net.Conn) {
+		conn := tls.Server(plain, serverConfig)
+		const headers, settings, goaway = 1, 4, 7
+		_, _ = io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+		_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
+		for {
+			var frame [9]byte
+			if _, err := io.ReadFull(conn, frame[:]); err != nil {
+				return
+			}
+			_, _ = io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(append([]byte{0}, frame[:3]...))))
+			if frame[3] == headers {
+				requests.Add(1)
+				_, _ = conn.Write([]byte{0, 0, 8, goaway, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+				silence(conn)
+				return
+			}
+		}
+	})
+	return "https://" + addr, certs.Client().Transport.(*http.Transport).TLSClientConfig, requests
+}
+
+// net/http sends a request again after GOAWAY, without a limit of its own.
+func TestGoawayIsNotReplayedForever(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		t.Run(op.name, func(t *testing.T) {
+			baseURL, config, requests := goawayServer(t)
+			var attempts []client.Attempt
+			c := newClient(t, via(&http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}),
+				client.WithBaseURL(baseURL), quick, record(&attempts))
+			_, err := op.call(t.Context(), c)
+			if err == nil {
+				t.Fatal("the call succeeded")
+			}
+			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v looks as if the caller's context had ended", err)
+			}
+			t.Logf("%d requests in %d attempts: %v", requests.Load(), len(attempts), err)
+			if got := requests.Load(); got > 16 {
+				t.Errorf("the server received %d requests, want at most 16", got)
+			}
+		})
+	}
+}

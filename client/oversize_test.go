@@ -1,0 +1,109 @@
+package client_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+)
+
+// countingBody counts the bytes that the client reads.
+type countingBody struct {
+	io.ReadCloser
+	read *atomic.Int64
+}
+
+func (b countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
+	return n, err
+}
+
+func TestAtMost1MiBIsRead(t *testing.T) {
+	t.Parallel()
+	spaces := strings.Repeat(" ", 4<<20)
+	var compressed bytes.Buffer
+	z := gzip.NewWriter(&compressed)
+	_, _ = io.WriteString(z, spaces)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, send := range map[string]func(w http.ResponseWriter, status int){
+		"chunked": func(w http.ResponseWriter, status int) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, spaces)
+		},
+		"with length": func(w http.ResponseWriter, status int) {
+			w.Header().Set("Content-Length", strconv.Itoa(len(spaces)))
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, spaces)
+		},
+		"gzip": func(w http.ResponseWriter, status int) {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.WriteHeader(status)
+			_, _ = w.Write(compressed.Bytes())
+		},
+	} {
+		for _, status := range []int{200, 400, 500, 503} {
+			for _, op := range operations {
+				t.Run(fmt.Sprintf("%s/%d/%s", op.name, status, name), func(t *testing.T) {
+					var requests, read atomic.Int64
+					server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						requests.Add(1)
+						w.Header().Set("Content-Type", "application/json")
+						send(w, status)
+					}))
+					counting := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+						resp, err := server.Client().Transport.RoundTrip(req)
+						if err == nil {
+							resp.Body = countingBody{resp.Body, &read}
+						}
+						return resp, err
+					})
+					got, err := op.call(t.Context(), newClient(t, client.WithBaseURL(server.URL), quick, via(counting)))
+					if got != nil {
+						t.Fatal("got a result")
+					}
+					if status == 200 {
+						if !errors.Is(err, client.ErrMalformedResponse) || !strings.Contains(err.Error(), "1 MiB") {
+							t.Errorf("got %v, want ErrMalformedResponse", err)
+						}
+					} else if e := asResponse(t, err); e.StatusCode != status || e.Attempts != 1 {
+						t.Errorf("got %v after %d attempts", e, e.Attempts)
+					} else if len(e.Body) != 64<<10 {
+						t.Errorf("%d bytes of the body are kept, want 64 KiB", len(e.Body))
+					}
+					if requests.Load() != 1 {
+						t.Errorf("the server received %d requests, want 1", requests.Load())
+					}
+					if read.Load() > 1<<20+64<<10 {
+						t.Errorf("%d bytes were read", read.Load())
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestResponseOf1MiBIsRead(t *testing.T) {
+	t.Parallel()
+	body := validated + strings.Repeat(" ", 1<<20-len(validated))
+	for _, length := range []int64{-1, int64(len(body))} {
+		c := newClient(t, via(roundTripFunc(func(*http.Request) (*http.Response, error) {
+			resp := response(200, body)
+			resp.ContentLength = length
+			return resp, nil
+		})))
+		if _, err := validate.call(t.Context(), c); err != nil {
+			t.Errorf("content length %d: %v", length, err)
+		}
+	}
+}
