@@ -288,15 +288,16 @@ func rawServer(tb testing.TB, handle func(conn net.Conn, connection, request int
 // silence keeps a connection open until the client closes it.
 func silence(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// closedPort returns the address of a port on which nobody listens.
-func closedPort(tb testing.TB) string {
+// closedPort returns an address that refuses connections: the client's end of
+// a connection, so that no server of another test gets the port.
+func closedPort(tb testing.TB) (addr string) {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	conn, err := net.Dial("tcp", listen(tb, silence))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	tb.Cleanup(func() { conn.Close() })
+	return conn.LocalAddr().String()
 }
 
 // setDefaultTransport replaces http.DefaultTransport until the test ends. Such
