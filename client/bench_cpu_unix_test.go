@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime is what the process has used of all processors, the server of the
-// loopback benchmarks included.
+// cpuTime returns the processor time that the process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -3,14 +3,16 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,12 +21,23 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// The benchmarks run the SDK and the floor in turns, in one process, and
-// report what the SDK costs as a multiple of the floor: x_floor (time) and
-// x_floor_allocs. Absolute times depend on the machine, the ratios much less.
+// The benchmarks run the SDK and a client written by hand, the floor, in short
+// alternating rounds in one process. They report the median of the ratios of
+// the rounds:
+//
+//	x_floor             time per call, SDK to floor
+//	x_floor_throughput  calls per second, SDK to floor
+//	x_floor_cpu         processor time per call, the server's included
+//	x_floor_allocs      allocations per call, the server's included
+//
+// Absolute times depend on the machine, and on what else it does. The ratios
+// hardly do, if there are a few hundred rounds:
+//
+//	go test -run '^$' -bench . -benchtime 500x ./client
 
-// floor is the client that a careful programmer writes by hand: a timeout, the
-// status checked, the body decoded, connections reused as the SDK does.
+// floor is the client that a careful programmer writes by hand: it has a
+// timeout, sends Accept and User-Agent, checks the status, decodes the body and
+// reuses connections.
 type floor struct {
 	http http.Client
 	base string
@@ -95,68 +108,52 @@ func (f *floor) generate(ctx context.Context, customer, workspace string) error 
 const (
 	benchKey   = "sdk_benchmark_0123456789"
 	benchToken = "lt_0123456789abcdef0123456789abcdef"
-
-	generateAnswer = `{"token":"` + benchToken + `","expiresAt":1893456000000}`
-	validateAnswer = `{"valid":true,"expiresAt":1893456000000,"workspaceId":"workspace_1","customerId":"customer_1"}`
 )
 
-func benchAnswer(method string) string {
+func benchResponse(method string) string {
 	if method == http.MethodPost {
-		return generateAnswer
+		return `{"token":"` + benchToken + `","expiresAt":1893456000000}`
 	}
-	return validateAnswer
+	return `{"valid":true,"expiresAt":1893456000000,"workspaceId":"workspace_1","customerId":"customer_1"}`
 }
 
-// inProcess answers without a network.
-type inProcess struct{}
-
-func (inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
+// noNetwork responds without a network.
+func noNetwork(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		_, _ = io.Copy(io.Discard, req.Body)
 		_ = req.Body.Close()
 	}
-	answer := benchAnswer(req.Method)
+	body := benchResponse(req.Method)
 	return &http.Response{
 		StatusCode:    http.StatusOK,
 		Header:        http.Header{"Content-Type": {"application/json"}},
-		Body:          io.NopCloser(bytes.NewReader([]byte(answer))),
-		ContentLength: int64(len(answer)),
+		Body:          io.NopCloser(bytes.NewReader([]byte(body))),
+		ContentLength: int64(len(body)),
 		Request:       req,
 	}, nil
 }
 
-// loopback is a server that counts its connections.
-func loopback(tb testing.TB) (base string, conns *atomic.Int64) {
+// benchServer counts its connections.
+func benchServer(tb testing.TB, configure ...func(*httptest.Server)) (server *httptest.Server, conns *atomic.Int64) {
 	tb.Helper()
 	conns = new(atomic.Int64)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, benchAnswer(r.Method))
-	}))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			conns.Add(1)
+		if r.TLS != nil && r.ProtoMajor != 2 {
+			w.WriteHeader(http.StatusHTTPVersionNotSupported)
 		}
-	}
-	s.Start()
-	tb.Cleanup(s.Close)
-	return s.URL, conns
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, benchResponse(r.Method))
+	})
+	return serve(tb, handler, append(configure, countConns(conns, new(atomic.Int64)))...), conns
 }
 
-func newBenchClient(tb testing.TB, base string, transport http.RoundTripper) *client.Client {
-	tb.Helper()
-	c, err := client.New(benchKey, client.WithBaseURL(base), client.WithHTTPClient(&http.Client{Transport: transport}))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(c.CloseIdleConnections)
-	return c
-}
-
+// calls are the two operations of a client.
 type calls struct{ validate, generate func(context.Context) error }
 
-func sdkCalls(c *client.Client) calls {
+func sdkCalls(tb testing.TB, opts ...client.Option) calls {
+	tb.Helper()
+	c := newClient(tb, opts...)
 	return calls{
 		validate: func(ctx context.Context) error {
 			_, err := c.ValidateLinkToken(ctx, benchToken)
@@ -176,74 +173,124 @@ func floorCalls(f *floor) calls {
 	}
 }
 
-// compare spreads calls of both over goroutines in turns of a few milliseconds
-// and reports the SDK's cost as multiples of the floor's.
-func compare(b *testing.B, goroutines int, sdk, floor func(context.Context) error) {
-	const turn = 64 // calls of each goroutine
-	run := func(call func(context.Context) error) {
-		var wg sync.WaitGroup
-		for range goroutines {
-			wg.Go(func() {
-				for range turn {
-					if err := call(context.Background()); err != nil {
-						b.Error(err)
-						return
-					}
+// cost is what the calls of one round cost.
+type cost struct {
+	time, cpu time.Duration
+	allocs    uint64
+}
+
+// measure spreads n calls over goroutines.
+func measure(tb testing.TB, goroutines, n int, call func(context.Context) error) cost {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu, start := cpuTime(), time.Now()
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for range n / goroutines {
+				if err := call(context.Background()); err != nil {
+					tb.Error(err)
+					return
 				}
-			})
-		}
-		wg.Wait()
+			}
+		})
 	}
-	type cost struct {
-		time, cpu time.Duration
-		allocs    uint64
-	}
-	measure := func(total *cost, call func(context.Context) error) {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		cpu, start := cpuTime(), time.Now()
-		run(call)
-		total.time += time.Since(start)
-		total.cpu += cpuTime() - cpu
-		runtime.ReadMemStats(&after)
-		total.allocs += after.Mallocs - before.Mallocs
-	}
-	run(sdk)
-	run(floor)
-	var ofSDK, ofFloor cost
-	turns := 0
+	wg.Wait()
+	c := cost{time: time.Since(start), cpu: cpuTime() - cpu}
+	runtime.ReadMemStats(&after)
+	c.allocs = after.Mallocs - before.Mallocs
+	return c
+}
+
+// compare runs rounds of n calls and reports the SDK's cost in relation to the
+// floor's.
+func compare(b *testing.B, goroutines, n int, sdk, floor func(context.Context) error) {
+	measure(b, goroutines, n, sdk) // opens the connections
+	measure(b, goroutines, n, floor)
+	var xTime, xThroughput, xCPU, xAllocs, perCall, allocsPerCall []float64
 	for b.Loop() {
-		if turns%2 == 0 {
-			measure(&ofSDK, sdk)
-			measure(&ofFloor, floor)
+		var ofSDK, ofFloor cost
+		if len(xTime)%2 == 0 {
+			ofSDK = measure(b, goroutines, n, sdk)
+			ofFloor = measure(b, goroutines, n, floor)
 		} else {
-			measure(&ofFloor, floor)
-			measure(&ofSDK, sdk)
+			ofFloor = measure(b, goroutines, n, floor)
+			ofSDK = measure(b, goroutines, n, sdk)
 		}
-		turns++
+		xTime = append(xTime, float64(ofSDK.time)/float64(ofFloor.time))
+		xThroughput = append(xThroughput, float64(ofFloor.time)/float64(ofSDK.time))
+		if ofFloor.cpu > 0 { // it is unknown on some systems
+			xCPU = append(xCPU, float64(ofSDK.cpu)/float64(ofFloor.cpu))
+		}
+		xAllocs = append(xAllocs, float64(ofSDK.allocs)/float64(ofFloor.allocs))
+		perCall = append(perCall, float64(ofSDK.time.Nanoseconds())/1e3/float64(n))
+		allocsPerCall = append(allocsPerCall, float64(ofSDK.allocs)/float64(n))
 	}
-	n := float64(turns * turn * goroutines)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(ofSDK.time)/float64(ofFloor.time), "x_floor")
-	b.ReportMetric(float64(ofSDK.allocs)/float64(ofFloor.allocs), "x_floor_allocs")
-	b.ReportMetric(float64(ofSDK.allocs)/n, "allocs/call")
-	b.ReportMetric(float64(ofSDK.time.Microseconds())/n, "µs/call")
-	b.ReportMetric(float64(ofSDK.cpu.Nanoseconds())/1e3/n, "cpu-µs/call")
-	b.ReportMetric(float64(ofFloor.cpu.Nanoseconds())/1e3/n, "floor-cpu-µs/call")
+	b.ReportMetric(median(xTime), "x_floor")
+	b.ReportMetric(median(xThroughput), "x_floor_throughput")
+	b.ReportMetric(median(xCPU), "x_floor_cpu")
+	b.ReportMetric(median(xAllocs), "x_floor_allocs")
+	b.ReportMetric(median(perCall), "µs/call")
+	b.ReportMetric(median(allocsPerCall), "allocs/call")
+}
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
 }
 
 func BenchmarkNoNetwork(b *testing.B) {
-	sdk := sdkCalls(newBenchClient(b, client.DefaultBaseURL, inProcess{}))
-	floor := floorCalls(newFloor(client.DefaultBaseURL, inProcess{}))
-	b.Run("validate", func(b *testing.B) { compare(b, 1, sdk.validate, floor.validate) })
-	b.Run("generate", func(b *testing.B) { compare(b, 1, sdk.generate, floor.generate) })
+	sdk := sdkCalls(b, via(roundTripFunc(noNetwork)))
+	floor := floorCalls(newFloor(client.DefaultBaseURL, roundTripFunc(noNetwork)))
+	b.Run("validate", func(b *testing.B) { compare(b, 1, 1000, sdk.validate, floor.validate) })
+	b.Run("generate", func(b *testing.B) { compare(b, 1, 1000, sdk.generate, floor.generate) })
 }
 
-// What a call allocates does not depend on the machine, so a test may hold it;
-// the margin is for the race detector and other versions of Go.
+func BenchmarkLoopback(b *testing.B) {
+	for _, goroutines := range []int{1, 64} {
+		b.Run(fmt.Sprint("goroutines=", goroutines), func(b *testing.B) { compareOverLoopback(b, goroutines) })
+	}
+}
+
+// BenchmarkHTTP2 uses TLS and HTTP/2, as production does.
+func BenchmarkHTTP2(b *testing.B) {
+	for _, goroutines := range []int{1, 64} {
+		b.Run(fmt.Sprint("goroutines=", goroutines), func(b *testing.B) { compareOverLoopback(b, goroutines, http2) })
+	}
+}
+
+// compareOverLoopback gives the SDK and the floor a server each. Both use copies
+// of http.DefaultTransport, which trusts the servers.
+func compareOverLoopback(b *testing.B, goroutines int, configure ...func(*httptest.Server)) {
+	server, conns := benchServer(b, configure...)
+	floorServer, floorConns := benchServer(b, configure...)
+	roots := x509.NewCertPool()
+	for _, s := range []*httptest.Server{server, floorServer} {
+		if s.Certificate() != nil {
+			roots.AddCert(s.Certificate())
+		}
+	}
+	standard := http.DefaultTransport.(*http.Transport).Clone()
+	standard.TLSClientConfig = &tls.Config{RootCAs: roots}
+	setDefaultTransport(b, standard)
+	sdk := sdkCalls(b, client.WithBaseURL(server.URL))
+	floor := newFloor(floorServer.URL, nil)
+	b.Cleanup(floor.http.CloseIdleConnections)
+	compare(b, goroutines, max(128, 16*goroutines), sdk.validate, floorCalls(floor).validate)
+	b.ReportMetric(float64(conns.Load()), "conns")
+	b.ReportMetric(float64(floorConns.Load()), "floor-conns")
+}
+
+// TestAllocations compares allocations, which don't depend on the machine. The
+// margin is for the race detector and other versions of Go. Not parallel: it
+// counts everybody's allocations.
 func TestAllocations(t *testing.T) {
-	sdk := sdkCalls(newBenchClient(t, client.DefaultBaseURL, inProcess{}))
-	floor := floorCalls(newFloor(client.DefaultBaseURL, inProcess{}))
+	sdk := sdkCalls(t, via(roundTripFunc(noNetwork)))
+	floor := floorCalls(newFloor(client.DefaultBaseURL, roundTripFunc(noNetwork)))
 	for name, call := range map[string][2]func(context.Context) error{
 		"validate": {sdk.validate, floor.validate},
 		"generate": {sdk.generate, floor.generate},
@@ -260,18 +307,5 @@ func TestAllocations(t *testing.T) {
 		if allocs[0] > 1.15*allocs[1] {
 			t.Errorf("%s: %.0f allocations, want at most 1.15 times the %.0f by hand", name, allocs[0], allocs[1])
 		}
-	}
-}
-
-func BenchmarkLoopback(b *testing.B) {
-	for _, goroutines := range []int{1, 8, 64, 512} {
-		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
-			base, conns := loopback(b)
-			floorBase, _ := loopback(b)
-			sdk := sdkCalls(newBenchClient(b, base, nil))
-			floor := floorCalls(newFloor(floorBase, nil))
-			compare(b, goroutines, sdk.validate, floor.validate)
-			b.ReportMetric(float64(conns.Load()), "conns")
-		})
 	}
 }
