@@ -13,7 +13,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// The examples ask the API in memory. A program leaves WithHTTPClient out.
+// The examples call the API in memory. Programs leave WithHTTPClient out.
 
 var ctx = context.Background()
 
@@ -58,7 +58,7 @@ func ExampleClient_ValidateLinkToken() {
 
 	validation, err := c.ValidateLinkToken(ctx, token.Token)
 	if err != nil {
-		panic(err) // there is no answer: refuse access
+		panic(err) // nothing is known about the token: refuse access
 	}
 	fmt.Println(validation.Valid, validation.CustomerID, validation.WorkspaceID)
 
@@ -79,9 +79,9 @@ func ExampleErrorResponse() {
 	}
 
 	_, err = c.ValidateLinkToken(ctx, "lt_1")
-	var answer *client.ErrorResponse
-	if errors.As(err, &answer) {
-		fmt.Println("status", answer.StatusCode, "try again in", answer.RetryAfter)
+	var response *client.ErrorResponse
+	if errors.As(err, &response) {
+		fmt.Println("status", response.StatusCode, "try again in", response.RetryAfter)
 	}
 	// Output: status 429 try again in 1m0s
 }
@@ -118,7 +118,7 @@ func ExampleWithRetryPolicy() {
 	// Output: 3 <nil>
 }
 
-// secretManager stands for a client of yours.
+// secretManager stands for the client of a secret store.
 type secretManager struct{}
 
 func (secretManager) Get(context.Context, string) (string, error) { return clienttest.SDKKey, nil }
@@ -126,7 +126,7 @@ func (secretManager) Get(context.Context, string) (string, error) { return clien
 func ExampleWithKeySource() {
 	var secrets secretManager
 	rotating := client.WithKeySource(func(ctx context.Context) (string, error) {
-		return secrets.Get(ctx, "oneloop-sdk-key") // cached, since every call asks for it
+		return secrets.Get(ctx, "oneloop-sdk-key") // cached, because every call needs it
 	})
 	c, err := client.New("", rotating, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
 	if err != nil {
@@ -160,7 +160,7 @@ func ExampleWithObserver() {
 
 func ExampleLogAttempts() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // leave out what differs from run to run
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // leave out what changes from run to run
 			if a.Key == slog.TimeKey || a.Key == "duration" {
 				return slog.Attr{}
 			}
