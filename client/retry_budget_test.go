@@ -7,10 +7,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
 )
 
 func TestRetriesToADeadServerAreFew(t *testing.T) {
@@ -35,25 +38,31 @@ func TestRetriesToADeadServerAreFew(t *testing.T) {
 	}
 }
 
-// The budget limits the retries of concurrent calls as well.
+// The budget limits the retries of concurrent calls as well, to the last one.
 func TestRetryBudgetIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newScript(responds(503, ""))
-		c := newClient(t, via(s))
+	const calls = 64
+	policy := client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, BaseDelay: 1, MaxDelay: 1})
+	for range 200 {
+		var requests atomic.Int64
+		var first sync.WaitGroup
+		first.Add(calls)
+		c := newClient(t, policy, via(roundTripFunc(func(*http.Request) (*http.Response, error) {
+			if requests.Add(1) <= calls {
+				first.Done()
+				first.Wait() // so that all calls draw on the budget at once
+			}
+			return response(503, ""), nil
+		})))
 		var wg sync.WaitGroup
-		for range 64 {
-			wg.Go(func() {
-				for range 10 {
-					_, _ = validate.call(t.Context(), c)
-				}
-			})
+		for range calls {
+			wg.Go(func() { _, _ = validate.call(t.Context(), c) })
 		}
 		wg.Wait()
-		if s.attempts() != 640+35 {
-			t.Errorf("%d attempts for 640 calls, want 35 more than calls", s.attempts())
+		if got := requests.Load(); got != calls+35 {
+			t.Fatalf("%d attempts for %d calls, want 35 more than calls", got, calls)
 		}
-	})
+	}
 }
 
 // A first attempt that succeeds adds 1 to the budget, and a failed retry costs
