@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -177,20 +178,19 @@ func TestFailingCallsLeaveIdleConnectionsAlone(t *testing.T) {
 // After 101 the body is the connection itself, which no context closes.
 func TestSwitchingProtocolsDoesNotHang(t *testing.T) {
 	t.Parallel()
-	closed := make(chan struct{})
+	ended := make(chan error, 1)
 	base := rawServer(t, func(conn net.Conn, _, _ int) bool {
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-		silence(conn)
-		close(closed)
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, err := io.Copy(io.Discard, conn)
+		ended <- err
 		return false
 	})
 	_, err := validate.call(t.Context(), newClient(t, client.WithBaseURL(base), quick))
 	if e := asResponse(t, err); e.StatusCode != 101 || e.Attempts != 1 {
 		t.Errorf("got %v after %d attempts", e, e.Attempts)
 	}
-	select {
-	case <-closed:
-	case <-time.After(10 * time.Second):
-		t.Error("the connection was not closed")
+	if err := <-ended; errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the client did not close the connection")
 	}
 }
