@@ -169,23 +169,42 @@ func TestGenerateLinkTokenRefusesBadArguments(t *testing.T) {
 	}
 }
 
+// linkTokenCharacters are all characters that a link token may have: those that
+// RFC 3986 allows in a path segment without escaping.
+const linkTokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
+
+var badLinkTokens = map[string]string{
+	"empty":       "",
+	"dot":         ".",
+	"two dots":    "..",
+	"slash":       "canary/canary",
+	"first slash": "/canary",
+	"backslash":   `canary\canary`,
+	"traversal":   "../link-token",
+	"percent":     "canary%",
+	"escaped":     "canary%2e%2e",
+	"space":       "can ary",
+	"query":       "canary?",
+	"fragment":    "canary#",
+	"quote":       `canary"`,
+	"angle":       "<canary>",
+	"brackets":    "[canary]",
+	"braces":      "{canary}",
+	"pipe":        "canary|",
+	"caret":       "canary^",
+	"backquote":   "canary`",
+	"newline":     "canary\n",
+	"NUL":         "canary\x00",
+	"DEL":         "canary\x7f",
+	"C1 control":  "canary\u0085",
+	"not ASCII":   "canaré",
+	"not UTF-8":   "canary\xff",
+	"too long":    strings.Repeat("t", 2049),
+}
+
 func TestValidateLinkTokenRefusesBadArguments(t *testing.T) {
 	t.Parallel()
-	for name, token := range map[string]string{
-		"empty":             "",
-		"dot":               ".",
-		"two dots":          "..",
-		"slash":             "canary/canary",
-		"leading slash":     "/canary",
-		"backslash":         `canary\canary`,
-		"traversal":         "../link-token",
-		"newline":           "canary\n",
-		"NUL":               "canary\x00",
-		"DEL":               "canary\x7f",
-		"C1 control":        "canary\u0085",
-		"not UTF-8":         "canary\xff",
-		"longer than 4 KiB": strings.Repeat("canary", 683),
-	} {
+	for name, token := range badLinkTokens {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(responds(200, validated))
 			validation, err := newClient(t, via(s)).ValidateLinkToken(t.Context(), token)
@@ -197,11 +216,43 @@ func TestValidateLinkTokenRefusesBadArguments(t *testing.T) {
 	}
 }
 
-func TestNilContextIsRefused(t *testing.T) {
+// A Client or context that was never made is a mistake in the program. It must
+// not look like a bad link token or anything else that programs expect.
+func TestMissingClientAndContext(t *testing.T) {
 	t.Parallel()
-	for _, op := range operations {
-		var ctx context.Context
-		_, err := op.call(ctx, newClient(t, via(newScript(responds(200, op.ok)))))
-		refused(t, err, "context", "")
+	var none context.Context
+	s := newScript(responds(200, validated))
+	for name, test := range map[string]struct {
+		ctx context.Context
+		c   *client.Client
+	}{
+		"nil Client":                 {t.Context(), nil},
+		"zero Client":                {t.Context(), new(client.Client)},
+		"nil context":                {none, newClient(t, via(s))},
+		"nil context and nil Client": {none, nil},
+	} {
+		for _, op := range operations {
+			t.Run(op.name+"/"+name, func(t *testing.T) {
+				got, err := op.call(test.ctx, test.c)
+				if got != nil || err == nil {
+					t.Fatalf("got %v, %v, want an error", got, err)
+				}
+				for _, sentinel := range []error{
+					client.ErrInvalidArgument, client.ErrMalformedResponse, client.ErrBadRequest, client.ErrUnauthorized, client.ErrForbidden,
+					client.ErrRateLimited, client.ErrServer, context.Canceled, context.DeadlineExceeded,
+				} {
+					if errors.Is(err, sentinel) {
+						t.Errorf("%v matches %v", err, sentinel)
+					}
+				}
+				if !strings.HasPrefix(err.Error(), "oneloop: ") {
+					t.Errorf("%q doesn't say whose error it is", err)
+				}
+			})
+		}
+		test.c.CloseIdleConnections()
+	}
+	if s.attempts() != 0 {
+		t.Errorf("%d requests were sent", s.attempts())
 	}
 }

@@ -2,137 +2,120 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 )
 
-// maxAnswer is how much of an answer is read, in bytes after decompression.
-const maxAnswer = 1 << 20
+// maxResponse is the largest response body that is read, in bytes.
+const maxResponse = 1 << 20
+
+// silence is how long an attempt waits for a response before its connection, if
+// that was used before, is taken to be dead. A shorter timeout is as long as that.
+const silence = time.Second
+
+// maxConns is how many new connections an attempt may go through.
+const maxConns = 4
 
 var (
-	errOversize = errors.New("the answer is longer than 1 MiB")
-	errReplayed = errors.New("the server gave up two connections without an answer")
-
-	errAttemptTimeout = fmt.Errorf("the attempt timed out: %w", context.DeadlineExceeded)
-	errCallTimeout    = fmt.Errorf("the call timed out: %w", context.DeadlineExceeded)
+	errReplayed       = errors.New("the server closed four connections without responding")
+	errOversize       = errors.New("the response is longer than 1 MiB")
+	errAttemptTimeout = fmt.Errorf("attempt timed out: %w", context.DeadlineExceeded)
+	errCallTimeout    = fmt.Errorf("call timed out: %w", context.DeadlineExceeded)
 )
 
-// outcome is what one attempt saw.
-type outcome struct {
-	status   int // 0: no response
-	header   http.Header
-	body     []byte
-	err      error // why there is no whole response, or no good one
-	duration time.Duration
-
-	retryAfter    time.Duration // of the Retry-After header, from when it was received
-	hasRetryAfter bool
+// An attempt is the http.RoundTripper that sends a request once. It has no method
+// CloseIdleConnections: go-retryablehttp calls that after every failure, which
+// would cost every other user of the transport its connections.
+type attempt struct {
+	transport *transport
+	header    http.Header // of every request
+	timeout   time.Duration
 }
 
-func (o *outcome) success() bool { return o.err == nil && o.status/100 == 2 }
+func newAttempt(t *transport, s *settings) *attempt {
+	return &attempt{
+		transport: t,
+		header: http.Header{
+			"Accept":          {"application/json"},
+			"Accept-Encoding": {"identity"}, // else net/http decompresses, and maxResponse bounds no more what is read
+			"User-Agent":      {s.userAgent},
+		},
+		timeout: s.retry.AttemptTimeout,
+	}
+}
 
-// answered reports whether there was an answer outside 2xx, whole or not.
-func (o *outcome) answered() bool { return o.status != 0 && o.status/100 != 2 }
-
-// RoundTrip makes one attempt: it sends the request once, within the attempt's
-// timeout, reads the answer whole, and makes a result of a 2xx. There is no
-// method CloseIdleConnections beside it on purpose: go-retryablehttp calls that
-// after every failure, which would cost every other user of the base transport
-// its connections.
-func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip makes one attempt within its timeout. What it came to is in the
+// call. The response is never nil and has no status, so that neither http.Client
+// nor go-retryablehttp acts on one.
+func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
-	c.attempts++
-	c.waiting = false
-	deadline, cause := start.Add(c.client.retry.AttemptTimeout), errAttemptTimeout
-	if !c.deadline.IsZero() && c.deadline.Before(deadline) {
-		deadline, cause = c.deadline, errCallTimeout
+	call := callFrom(req.Context())
+	call.unsent = false
+	call.last = Attempt{Operation: call.operation, Number: call.last.Number + 1}
+	deadline, cause := start.Add(a.timeout), errAttemptTimeout
+	if call.deadline.Before(deadline) {
+		deadline, cause = call.deadline, errCallTimeout
 	}
 	ctx, cancel := context.WithDeadlineCause(req.Context(), deadline, cause)
 	defer cancel()
-	ctx, conns := limitConns(ctx, cancel)
-	pool := c.client.pool
-	if pool != nil {
-		pool.attempts.Add(1)
-		defer pool.attempts.Add(-1)
-	}
+	ctx, guard := guardReplays(ctx, cancel)
 
-	var o outcome
-	resp, err := c.send(req.WithContext(ctx))
-	if err == nil {
-		o.status, o.header = resp.StatusCode, resp.Header
-		o.retryAfter, o.hasRetryAfter = parseRetryAfter(resp.Header.Get("Retry-After"))
-		o.body, err = readBody(resp)
-		if o.status/100 == 2 {
-			err = c.parse2xx(&o, err)
-		}
-	}
+	transport := a.transport.current()
+	resp, body, err := a.send(transport, req.WithContext(ctx), call)
 	switch {
 	case err == nil:
-		resp.Body = http.NoBody
-	case conns.exceeded.Load():
-		resp, o.err = nil, errReplayed // not the cancellation that ended it
-		if pool != nil {
-			pool.transport.CloseIdleConnections() // they are likely to be dead as well
-		}
-	default:
-		resp, o.err = nil, matching(err, ctx.Err()) // which some transports and diallers hide
+	case guard.exceeded.Load():
+		err = errReplayed
+	default: // some transports and dialers hide what ended the context
+		err = join(ctx.Err(), join(context.Cause(ctx), err))
 	}
-	o.duration = time.Since(start)
-	c.last = o
-	if o.answered() {
-		answered := o // not &o, which would cost every attempt an allocation
-		c.answered = &answered
+	last := &call.last
+	last.StatusCode, last.Duration = resp.StatusCode, time.Since(start)
+	if last.StatusCode == 0 && guard.reused.Load() && last.Duration >= min(a.timeout, silence) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.transport.giveUp(transport)
 	}
-	return resp, o.err
+	call.class = classify(last.StatusCode, guard.connected.Load(), err)
+	call.result, last.Err = call.read(resp, body, err)
+	if e, ok := last.Err.(*ErrorResponse); ok || errors.Is(last.Err, ErrMalformedResponse) {
+		call.response = e
+	}
+	return &http.Response{Header: resp.Header, Body: http.NoBody, Request: req}, nil
 }
 
-// parse2xx makes the call's result of a 2xx that was read with err.
-func (c *call) parse2xx(o *outcome, err error) error {
-	switch {
-	case err == nil:
-		err = c.result.parse(o.header, o.body)
-	case err != errOversize:
-		return err
-	}
-	if err == nil {
-		return nil
-	}
-	c.answered = nil // an answer before this one is not the last
-	return &failure{text: "malformed response: " + err.Error(), cause: ErrMalformedResponse}
-}
-
-// send hands the request, which is this attempt's own, to the base transport.
-func (c *call) send(req *http.Request) (*http.Response, error) {
-	// The headers are added here and not in Do, so that http.Client, which copies
-	// what it is given for redirects, never holds the key.
-	header := make(http.Header, len(req.Header)+3)
+// send sends the request, which is this attempt's own, and reads the response. The
+// response is never nil; its status is 0 if there was none.
+func (a *attempt) send(transport http.RoundTripper, req *http.Request, call *call) (*http.Response, []byte, error) {
+	// http.Client copies the headers that it is given. It never holds the key,
+	// because the headers are added here.
+	header := make(http.Header, 8)
 	maps.Copy(header, req.Header)
-	values := []string{c.authorization, c.client.userAgent, "application/json"} // one allocation, not three
-	header["Authorization"], header["User-Agent"], header["Accept"] = values[:1:1], values[1:2:2], values[2:]
+	maps.Copy(header, a.header)
+	header["Authorization"] = []string{call.authorization}
 	req.Header = header
-	if c.attempts > 1 && req.GetBody != nil {
-		req.Body, _ = req.GetBody() // of a bytes.Reader: it can't fail
+	if call.last.Number > 1 && req.GetBody != nil {
+		req.Body, _ = req.GetBody() // of a bytes.Reader, which can't fail
 	}
 	if ctx := req.Context(); ctx.Err() != nil {
-		return nil, context.Cause(ctx) // an observer or the key source has used up the time
+		return new(http.Response), nil, ctx.Err() // an observer or the key source has used up the time
 	}
-	resp, err := c.client.transport().RoundTrip(req)
+	resp, err := transport.RoundTrip(req)
 	if err == nil && (resp == nil || resp.StatusCode == 0) { // as transports made for tests may do
 		err = errors.New("the transport returned neither a response nor an error")
 	}
-	return resp, err
+	if err != nil {
+		return new(http.Response), nil, err
+	}
+	body, err := readBody(resp)
+	return resp, body, err
 }
 
-// readBody reads the body whole, which is at most 1 MiB. It is io.ReadAll with a
-// limit, and with a buffer that a body of known length fits into.
+// readBody reads at most 1 MiB.
 func readBody(resp *http.Response) ([]byte, error) {
 	if resp.Body == nil { // as transports made for tests may leave it
 		return nil, nil
@@ -141,63 +124,67 @@ func readBody(resp *http.Response) ([]byte, error) {
 	if resp.StatusCode < 200 {
 		return nil, nil // after 101 the body is the connection, which no context ends
 	}
-	size := int64(512)
-	if resp.ContentLength >= 0 {
-		size = min(resp.ContentLength, maxAnswer) + 1 // one more, to read its end
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
+	if len(body) > maxResponse {
+		return body[:maxResponse], errOversize
 	}
-	body := make([]byte, 0, size)
-	for len(body) <= maxAnswer {
-		if len(body) == cap(body) {
-			body = append(body, 0)[:len(body)]
-		}
-		n, err := resp.Body.Read(body[len(body):min(cap(body), maxAnswer+1)])
-		body = body[:len(body)+n]
-		if err == io.EOF {
-			return body, nil
-		}
-		if err != nil {
-			return body, err
-		}
-	}
-	return body[:maxAnswer], errOversize
+	return body, err
 }
 
-type connCountKey struct{}
-
-// connCount counts an attempt's connections. Each attempt has its own, because
-// net/http may dial on, and ask its trace, after the attempt has ended.
-type connCount struct {
-	trace    httptrace.ClientTrace
-	got      atomic.Int32
-	exceeded atomic.Bool
+// read returns the result or the error that a response means. err is why there is
+// no response, or what ended its body early.
+func (c *call) read(resp *http.Response, body []byte, err error) (result any, _ error) {
+	switch {
+	case resp.StatusCode == 0:
+		return nil, c.hide(err)
+	case resp.StatusCode/100 != 2:
+		return nil, newErrorResponse(c, resp, body)
+	case resp.StatusCode != http.StatusOK:
+		err = fmt.Errorf("the status is %d, not 200", resp.StatusCode)
+	case err == nil:
+		result, err = c.decode(resp.Header, body)
+	case !errors.Is(err, errOversize):
+		return nil, c.hide(err)
+	}
+	if err != nil {
+		return nil, malformed(err)
+	}
+	return result, nil
 }
 
-// limitConns holds an attempt at two connections, and so at two requests on the
-// wire. net/http resends a request by itself when it considers that safe; to an
-// HTTP/2 server that answers every connection with GOAWAY, endlessly
-// (golang/go#52459).
-func limitConns(ctx context.Context, cancel context.CancelFunc) (context.Context, *connCount) {
-	n := new(connCount)
-	n.trace = httptrace.ClientTrace{
-		// In GotConn it would be too late: the request is being written.
+// A replayGuard bounds how often net/http sends one attempt's request. It
+// resends a request on its own when it considers that safe, and to an HTTP/2
+// server that answers every connection with GOAWAY, endlessly (golang/go#52459).
+// Each attempt has its own guard, because net/http may call its trace after the
+// attempt has ended.
+type replayGuard struct {
+	trace     httptrace.ClientTrace
+	conns     atomic.Int32
+	exceeded  atomic.Bool
+	connected atomic.Bool // the attempt got a connection, so something may have been sent
+	reused    atomic.Bool // one that had been used before
+}
+
+// guardReplays returns a context in which an attempt is canceled when it asks
+// for one connection too many. An idle connection isn't counted: a transport may
+// have many that died meanwhile, and net/http tries them one by one.
+func guardReplays(ctx context.Context, cancel context.CancelFunc) (context.Context, *replayGuard) {
+	g := new(replayGuard)
+	g.trace = httptrace.ClientTrace{
+		// GotConn would be too late: net/http is writing the request by then.
 		GetConn: func(string) {
-			if n.got.Load() >= 2 {
-				n.exceeded.Store(true)
+			if g.conns.Load() >= maxConns {
+				g.exceeded.Store(true)
 				cancel()
 			}
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
-			// net/http may have taken an idle connection in spite of the cancellation.
-			if n.got.Add(1) > 2 && !isHTTP2(info.Conn) {
-				_ = info.Conn.Close()
+			g.connected.Store(true)
+			g.reused.Store(info.Reused)
+			if !info.Reused || !info.WasIdle {
+				g.conns.Add(1)
 			}
 		},
 	}
-	return context.WithValue(httptrace.WithClientTrace(ctx, &n.trace), connCountKey{}, n), n
-}
-
-// isHTTP2 reports whether other requests may be under way on conn.
-func isHTTP2(conn net.Conn) bool {
-	t, ok := conn.(*tls.Conn)
-	return ok && t.ConnectionState().NegotiatedProtocol == "h2"
+	return httptrace.WithClientTrace(ctx, &g.trace), g
 }

@@ -1,44 +1,29 @@
 package client
 
-import "sync/atomic"
+import "sync"
 
-// The retry budget's figures: full, 35 retries can follow each other without a
-// success between them, and in the long run one first success in 14 pays for a
-// retry that fails.
+// A full budget pays for 35 retries without a success between them. In the long
+// run, 14 successful first attempts pay for a retry that fails.
 const (
 	budgetSize   = 500
-	retryCost    = 14 // given back where the retry succeeds
+	retryCost    = 14 // returned if the retry succeeds
 	firstSuccess = 1
 )
 
-// budget limits how much load retries add to a server in trouble. It belongs
-// to a Client; without enough in it calls end with their first outcome.
-type budget struct{ units atomic.Int64 }
-
-func newBudget() *budget {
-	b := new(budget)
-	b.units.Store(budgetSize)
-	return b
+// A budget limits the load that a Client's retries add to a server in trouble.
+type budget struct {
+	mu    sync.Mutex
+	spent int
 }
 
-func (b *budget) deposit(n int64) {
-	for {
-		have := b.units.Load()
-		want := min(have+n, budgetSize)
-		if want == have || b.units.CompareAndSwap(have, want) {
-			return
-		}
+// spend takes n units and reports whether there were as many. A negative n returns
+// units.
+func (b *budget) spend(n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.spent+n > budgetSize {
+		return false
 	}
-}
-
-func (b *budget) withdraw(n int64) bool {
-	for {
-		have := b.units.Load()
-		if have < n {
-			return false
-		}
-		if b.units.CompareAndSwap(have, have-n) {
-			return true
-		}
-	}
+	b.spent = max(0, b.spent+n)
+	return true
 }

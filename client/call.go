@@ -7,152 +7,114 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
-
-	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// A call is the state of one method call of a user. As the generated client's
-// Doer it sends the request through go-retryablehttp, as the transport of that
-// it makes each attempt, and its CheckRetry and Backoff decide what is next.
-// That is why go-retryablehttp gets a Client per call: its hooks are told
-// neither the context nor, where an attempt failed, the response.
+// A call is the state of one API call. The context of the call's requests
+// carries it. Only the attempt and the retrier write to it, each its own part.
 type call struct {
-	client        *Client
 	operation     string
 	linkToken     string // "" for generateLinkToken
 	authorization string // the header
-	method        string
-	deadline      time.Time // of the call; zero: none
+	deadline      time.Time
+	decode        func(header http.Header, body []byte) (any, error)
 
-	result interface {
-		// parse reads a 2xx, or says why it is malformed.
-		parse(header http.Header, body []byte) error
-	}
+	// Written by the attempt, apart from what last says of the next one.
+	last     Attempt        // Err is free of secrets
+	result   any            // of the last attempt, if it succeeded
+	class    class          // of the last attempt
+	response *ErrorResponse // the last response, if it was outside 2xx
 
-	attempts  int
-	ambiguous bool     // retried after an outcome in which the server may have acted
-	last      outcome  // of the last attempt
-	answered  *outcome // the last answer outside 2xx, if no 2xx has followed
-	waiting   bool     // a retry is paid for and not yet sent
-
-	api     gen.Client
-	http    http.Client
-	retry   retryablehttp.Client
-	request retryablehttp.Request
+	// Written by the retrier.
+	ambiguous bool // retried although the server may have acted
+	unsent    bool // a retry was taken from the budget and not sent yet
 }
 
-// start checks the context, sets the deadline and gets the key.
-func (c *call) start(ctx context.Context) (err error) {
-	if ctx == nil {
-		return invalid(c.operation, "the context is nil")
-	}
-	if ctx.Err() != nil {
-		return c.failed(ctx.Err())
-	}
-	var bounded bool
-	if c.deadline, bounded = ctx.Deadline(); !bounded && c.client.timeout > 0 {
-		c.deadline = time.Now().Add(c.client.timeout)
-	}
-	if c.authorization, err = c.client.authorize(ctx, c.deadline); err != nil {
-		return c.failed(err)
-	}
-	return nil
-}
+type callKey struct{}
 
-// Do sends the request, and again as the retry policy allows.
-func (c *call) Do(req *http.Request) (*http.Response, error) {
-	c.method = req.Method
-	c.http = c.client.http
-	c.http.Transport = c
-	c.retry.HTTPClient = &c.http
-	c.retry.RetryMax = c.client.retry.MaxAttempts // checkRetry ends sooner
-	c.retry.CheckRetry = c.checkRetry
-	c.retry.Backoff = func(wait, _ time.Duration, _ int, _ *http.Response) time.Duration { return wait }
-	c.retry.PrepareRetry = dropCookies
-	c.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	c.request.Request = req
-	resp, err := c.retry.Do(&c.request)
-	if c.waiting {
-		c.client.budget.deposit(retryCost) // the context ended the wait
-	}
-	return resp, err
-}
+func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
-// dropCookies undoes what http.Client adds of a user's Jar, as it will do again.
-func dropCookies(req *http.Request) error {
-	req.Header.Del("Cookie")
-	return nil
-}
-
-// ended says how the call's time has ended, if it has. A deadline that has
-// passed counts also where the timer of ctx has yet to fire.
+// ended returns the error of the context or the deadline, or nil while time
+// remains. A deadline that has passed counts even if the timer of ctx has yet to
+// fire.
 func (c *call) ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+	if !time.Now().Before(c.deadline) {
 		return context.DeadlineExceeded
 	}
 	return nil
 }
 
-// finish returns the error that the call ends with, nil for a success. err is
-// what http.Client and go-retryablehttp made of the last attempt, on which they
-// may have lost an answer, such as a redirect whose Location doesn't parse.
-func (c *call) finish(ctx context.Context, err error) error {
-	if c.attempts == 0 {
-		return c.failed(err)
-	}
-	if c.last.success() {
-		return nil
-	}
+// end returns the call's result or error. err is what kept the request from
+// being sent, if there was no attempt.
+func (c *call) end(ctx context.Context, err error) (any, error) {
 	ended := c.ended(ctx)
-	if c.last.answered() && ended == nil {
-		return c.errorResponse()
+	switch _, isResponse := c.last.Err.(*ErrorResponse); {
+	case c.last.Number == 0:
+		return nil, c.failed(err)
+	case c.last.Err == nil:
+		return c.result, nil
+	case !isResponse:
+		return nil, c.failed(join(ended, c.last.Err))
+	case ended != nil:
+		return nil, c.failed(ended)
 	}
-	return c.failed(matching(c.last.err, ended))
+	return nil, c.finalResponse()
 }
 
-// errorResponse is the last answer outside 2xx, nil if there was none.
-func (c *call) errorResponse() *ErrorResponse {
-	if c.answered == nil {
-		return nil
-	}
-	e := newErrorResponse(c.operation, c.answered, c.redact)
-	e.Attempts = c.attempts
-	return e
+// finalResponse is a copy of the last response with the figures of the whole
+// call. The original may be in the hands of an observer.
+func (c *call) finalResponse() *ErrorResponse {
+	e := *c.response
+	e.Attempts = c.last.Number
+	e.notRetried = c.last.Reason
+	return &e
 }
 
-// failed is a call's error without an answer, or with one that came before.
+// failed returns the error of a call whose last attempt got no response.
 func (c *call) failed(err error) error {
 	f := &failure{text: "oneloop: " + c.operation + ": " + c.text(err), cause: err}
-	if c.attempts > 1 {
-		f.text += fmt.Sprintf(" after %d attempts", c.attempts)
+	reason := c.last.Reason
+	if errors.Is(err, context.DeadlineExceeded) && reason == reasonDeadline {
+		reason = ""
 	}
-	if before := c.errorResponse(); before != nil {
-		f.text += " (last answer: " + before.summary() + ")"
-		f.cause = errors.Join(err, before)
+	f.text += history(c.last.Number, reason)
+	if c.response != nil {
+		f.text += " (last response: " + c.response.summary() + ")"
+		f.cause = errors.Join(err, c.finalResponse())
 	}
 	return f
 }
 
-// text is what may be shown of err.
-func (c *call) text(err error) string { return oneLine(c.redact(err.Error())) }
+// history is the part of an error text that tells of the call's attempts.
+func history(attempts int, reason string) (text string) {
+	if attempts > 1 {
+		text = fmt.Sprintf(" after %d attempts", attempts)
+	}
+	if reason == reasonBudget || reason == reasonDeadline {
+		text += " (not retried: " + reason + ")"
+	}
+	return text
+}
+
+// hide returns err with a text that may be shown.
+func (c *call) hide(err error) error { return &failure{text: c.text(err), cause: err} }
+
+func (c *call) text(err error) string { return limit(c.redact(oneLine(err.Error()))) }
 
 func (c *call) redact(text string) string {
 	return redact(text, strings.TrimPrefix(c.authorization, bearer), c.linkToken)
 }
 
-// matching returns err so that it matches ended too, unless that is nil.
-func matching(err, ended error) error {
+// join returns an error that matches both: err itself if that matches first, or
+// first if that matches err.
+func join(first, err error) error {
 	switch {
-	case ended == nil || errors.Is(err, ended):
+	case first == nil || errors.Is(err, first):
 		return err
-	case err == nil:
-		return ended
-	default:
-		return fmt.Errorf("%w: %w", ended, err)
+	case err == nil || errors.Is(first, err):
+		return first
 	}
+	return fmt.Errorf("%w: %w", first, err)
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -22,15 +23,10 @@ const (
 // retry budget. Printing a Client never shows its SDK key.
 type Client struct {
 	baseURL   string
-	userAgent string
-	authorize authFunc
-	http      http.Client       // the user's, or a zero one; its transport is not used
-	base      http.RoundTripper // the user's transport, or a fake in http.DefaultTransport; else nil
-	pool      *pool             // where base is nil
 	timeout   time.Duration
-	retry     RetryPolicy
-	budget    *budget
-	observe   func(context.Context, Attempt)
+	authorize authFunc
+	api       *gen.Client
+	transport *transport
 }
 
 // New returns a Client that authenticates with sdkKey. It sends no request and
@@ -39,51 +35,29 @@ type Client struct {
 // without spaces, an sdkKey in addition to WithKeySource, a nil option, or an
 // option's value.
 func New(sdkKey string, opts ...Option) (*Client, error) {
-	s := settings{
-		baseURL: DefaultBaseURL,
-		timeout: 30 * time.Second,
-		observe: func(context.Context, Attempt) {},
-	}
-	for _, opt := range opts {
-		if opt == nil {
-			return nil, invalid("New", "an option is nil")
-		}
-		if err := opt(&s); err != nil {
-			return nil, err
-		}
-	}
-	if s.cleartext && !s.insecure {
-		return nil, invalid("WithBaseURL", "plain http to a host that is not loopback would send the SDK key in the clear")
-	}
-	authorize, err := newAuthFunc(sdkKey, s.keySource)
+	s, err := newSettings(sdkKey, opts)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{
+	transport := &transport{given: s.httpClient.Transport, plainHTTP: s.plainHTTP}
+	// No redirect is followed: the responses of the attempt have no status.
+	hc := &http.Client{Jar: s.httpClient.Jar, Transport: newAttempt(transport, s)}
+	return &Client{
 		baseURL:   s.baseURL,
-		userAgent: userAgent(s.product),
-		authorize: authorize,
-		http:      s.httpClient,
-		base:      s.httpClient.Transport,
 		timeout:   s.timeout,
-		retry:     s.retry.withDefaults(),
-		budget:    newBudget(),
-		observe:   s.observe,
-	}
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if standard, ok := http.DefaultTransport.(*http.Transport); c.base == nil && ok {
-		c.pool = newPool(standard)
-	} else if c.base == nil {
-		c.base = http.DefaultTransport // a test's fake
-	}
-	return c, nil
+		authorize: s.authorize,
+		api:       &gen.Client{Server: s.baseURL, Doer: newRetrier(hc, s)},
+		transport: transport,
+	}, nil
 }
 
-// CloseIdleConnections closes the connections that are idle now, also those of
-// a transport that was given with WithHTTPClient. It doesn't affect calls in
+// CloseIdleConnections closes the connections that are idle now, including those
+// of a transport that was given with WithHTTPClient. It doesn't affect calls in
 // flight, and the Client stays usable.
 func (c *Client) CloseIdleConnections() {
-	(&http.Client{Transport: c.transport()}).CloseIdleConnections()
+	if c != nil && c.transport != nil {
+		c.transport.closeIdleConnections()
+	}
 }
 
 // Format prints the base URL, and never the SDK key, for every verb.
@@ -91,27 +65,38 @@ func (c Client) Format(f fmt.State, verb rune) {
 	formatText(f, verb, "oneloop client for "+c.baseURL)
 }
 
-// do makes one call: check ctx and get the key; let the generated client
-// build the request, and call send it as often as the retry policy says; return
-// what the last attempt made of its answer.
-func do[W, T any](
-	ctx context.Context, c *Client, operation, linkToken string,
-	request func(*gen.Client) (*http.Response, error), result *result[W, T],
-) (*T, error) {
-	if c == nil || c.authorize == nil {
-		return nil, invalid(operation, "the Client was not made by New")
+// do makes one API call. It goes the way that New assembles, and comes back the
+// same way:
+//
+//	method       checks the arguments
+//	do           adds the deadline and the SDK key, and puts the call into the context
+//	gen.Client   builds the request
+//	retrier      sends it through go-retryablehttp until checkRetry says stop
+//	http.Client  adds the cookies of the user's Jar
+//	attempt      sends it once, within a timeout; reads, classifies and decodes the response
+//	transport    is the user's, or our tuned copy of http.DefaultTransport
+//
+// problem says what is wrong with the arguments, if something is.
+func (c *Client) do(ctx context.Context, call *call, problem string, request func(context.Context) (*http.Response, error)) (result any, err error) {
+	switch {
+	// These two are bugs in the program. They are not ErrInvalidArgument, which
+	// backends take to mean that a link token is not valid.
+	case c == nil || c.api == nil:
+		return nil, errors.New("oneloop: " + call.operation + ": the Client was not made by New")
+	case ctx == nil:
+		return nil, errors.New("oneloop: " + call.operation + ": the context is nil")
+	case problem != "":
+		return nil, invalid(call.operation, problem)
+	case ctx.Err() != nil:
+		return nil, call.failed(ctx.Err())
 	}
-	call := &call{client: c, operation: operation, linkToken: linkToken, result: result}
-	if err := call.start(ctx); err != nil {
-		return nil, err
+	var ok bool
+	if call.deadline, ok = ctx.Deadline(); !ok {
+		call.deadline = time.Now().Add(c.timeout)
 	}
-	call.api = gen.Client{Server: c.baseURL, Doer: call}
-	resp, err := request(&call.api)
-	if resp != nil {
-		_ = resp.Body.Close() // its body was read by RoundTrip; this ends a timer of http.Client
+	if call.authorization, err = c.authorize(ctx, call.deadline); err != nil {
+		return nil, call.failed(err)
 	}
-	if err = call.finish(ctx, err); err != nil {
-		return nil, err
-	}
-	return result.value, nil
+	_, err = request(context.WithValue(ctx, callKey{}, call)) // the attempt has read the response
+	return call.end(ctx, err)
 }

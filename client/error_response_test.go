@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"unicode/utf8"
 
 	"github.com/oneloop-ai/oneloop-go/client"
 )
@@ -76,14 +77,14 @@ func TestErrorResponses(t *testing.T) {
 func TestErrorResponseText(t *testing.T) {
 	t.Parallel()
 	for want, e := range map[string]*client.ErrorResponse{
-		"oneloop: generateLinkToken: 401 Unauthorized: invalid SDK key (code 401)": {Operation: "generateLinkToken", StatusCode: 401, Code: 401, Message: "invalid SDK key"},
-		"oneloop: generateLinkToken: 400 Bad Request: m (code 12000000)":           {Operation: "generateLinkToken", StatusCode: 400, Code: 12000000, Message: "m"},
-		"oneloop: generateLinkToken: 400 Bad Request: m (code 0.25)":               {Operation: "generateLinkToken", StatusCode: 400, Code: 0.25, Message: "m"},
-		"oneloop: validateLinkToken: 502 Bad Gateway":                              {Operation: "validateLinkToken", StatusCode: 502, Message: "Bad Gateway"},
-		"oneloop: validateLinkToken: 599":                                          {Operation: "validateLinkToken", StatusCode: 599},
-		"oneloop: validateLinkToken: 500 Internal Server Error: two  lines":        {Operation: "validateLinkToken", StatusCode: 500, Message: "two\r\nlines"},
-		"oneloop: 429 Too Many Requests":                                           {StatusCode: 429},
-		"<nil>":                                                                    nil,
+		"oneloop: generateLinkToken: 401 Unauthorized: invalid SDK key":     {Operation: "generateLinkToken", StatusCode: 401, Code: 401, Message: "invalid SDK key"},
+		"oneloop: generateLinkToken: 400 Bad Request: m (code 12000000)":    {Operation: "generateLinkToken", StatusCode: 400, Code: 12000000, Message: "m"},
+		"oneloop: generateLinkToken: 400 Bad Request: m (code 0.25)":        {Operation: "generateLinkToken", StatusCode: 400, Code: 0.25, Message: "m"},
+		"oneloop: validateLinkToken: 502 Bad Gateway":                       {Operation: "validateLinkToken", StatusCode: 502, Message: "Bad Gateway"},
+		"oneloop: validateLinkToken: 599":                                   {Operation: "validateLinkToken", StatusCode: 599},
+		"oneloop: validateLinkToken: 500 Internal Server Error: two  lines": {Operation: "validateLinkToken", StatusCode: 500, Message: "two\r\nlines"},
+		"oneloop: 429 Too Many Requests":                                    {StatusCode: 429},
+		"<nil>":                                                             nil,
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -96,6 +97,14 @@ func TestErrorResponseText(t *testing.T) {
 	var none *client.ErrorResponse
 	if none.Is(client.ErrServer) || fmt.Sprint(none) != "<nil>" {
 		t.Error("a nil *ErrorResponse can't be used")
+	}
+}
+
+func TestErrorMessageIsKeptUpTo1KiB(t *testing.T) {
+	t.Parallel()
+	_, err := validate.call(t.Context(), newClient(t, via(responds(400, `{"error":{"code":1,"message":"`+strings.Repeat("é", 100_000)+`"}}`))))
+	if e := asResponse(t, err); len(e.Message) > 1<<10 || len(e.Message) < 1<<9 || !utf8.ValidString(e.Message) {
+		t.Errorf("%d bytes of the message are kept, want at most 1 KiB: %.100q", len(e.Message), e.Message)
 	}
 }
 

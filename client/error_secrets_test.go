@@ -153,6 +153,10 @@ var transportFailures = []failure{
 	{name: "a transport's wrapped *url.Error", opts: inMemory(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%q: %w", req.URL.Path, &url.Error{Op: "Get", URL: req.URL.String(), Err: io.EOF})
 	})), check: is(io.EOF)},
+	{name: "a transport's nested *url.Errors", opts: inMemory(roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		inner := &url.Error{Op: "Get", URL: req.URL.String(), Err: io.EOF}
+		return nil, &url.Error{Op: "Get", URL: req.URL.String(), Err: fmt.Errorf("proxy: %w", inner)}
+	})), check: is(io.EOF)},
 	{name: "httpmock without a responder", opts: inMemory(httpmock.NewMockTransport()), check: func(err error) bool {
 		return strings.Contains(err.Error(), "no responder found")
 	}},
@@ -267,7 +271,7 @@ func noSecretInTree(t *testing.T, err error) {
 		noSecret(t, "Message", response.Message)
 	}
 	var urlError *url.Error
-	if errors.As(err, &urlError) {
+	for cause := err; errors.As(cause, &urlError); cause = urlError.Err {
 		noSecretIn(t, "*url.Error", urlError)
 	}
 	var netError net.Error

@@ -97,7 +97,7 @@ func ExampleErrorResponse_Is() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// oneloop: validateLinkToken: 401 Unauthorized: invalid SDK key (code 401)
+	// oneloop: validateLinkToken: 401 Unauthorized: invalid SDK key
 }
 
 func ExampleWithRetryPolicy() {
@@ -160,8 +160,11 @@ func ExampleWithObserver() {
 
 func ExampleLogAttempts() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // leave out what changes from run to run
-			if a.Key == slog.TimeKey || a.Key == "duration" {
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			switch a.Key {
+			case slog.TimeKey, "duration": // change from run to run
+				return slog.Attr{}
+			case "error": // repeats status and message
 				return slog.Attr{}
 			}
 			return a
@@ -175,7 +178,7 @@ func ExampleLogAttempts() {
 	}
 
 	_, _ = c.ValidateLinkToken(ctx, "lt_1")
-	// Output: level=ERROR msg="oneloop attempt" operation=validateLinkToken attempt=1 status=401 wait=0s
+	// Output: level=ERROR msg="oneloop attempt" operation=validateLinkToken attempt=1 status=401 message="invalid SDK key" reason="not retryable"
 }
 
 func ExampleWithHTTPClient() {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,50 +43,53 @@ func (t LinkToken) LogValue() slog.Value {
 // GenerateLinkToken makes a link token for a customer and a workspace.
 //
 // If CustomerID or WorkspaceID is empty, or a field is not valid UTF-8, the error
-// is ErrInvalidArgument and nothing is sent. An answer outside 2xx is an
-// *ErrorResponse, and a 2xx that breaks the contract ErrMalformedResponse. After
-// an outcome in which Oneloop may have made a token, the call is retried at most
-// once. What that can leave behind is one token that nobody knows and that
-// expires by itself.
+// is ErrInvalidArgument and nothing is sent. A response outside 2xx is an
+// *ErrorResponse, and a 2xx that breaks the contract ErrMalformedResponse; so is a
+// token that ValidateLinkToken would refuse. If Oneloop may have made a token
+// without the Client receiving it, the call is retried at most once. That can leave
+// behind one token that nobody knows and that expires on its own.
 func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenRequest) (*LinkToken, error) {
-	const operation = "generateLinkToken"
-	switch {
-	case req.CustomerID == "":
-		return nil, invalid(operation, "CustomerID is empty")
-	case req.WorkspaceID == "":
-		return nil, invalid(operation, "WorkspaceID is empty")
-	case !utf8.ValidString(req.CustomerID):
-		return nil, invalid(operation, "CustomerID is not valid UTF-8")
-	case !utf8.ValidString(req.WorkspaceID):
-		return nil, invalid(operation, "WorkspaceID is not valid UTF-8")
-	case !utf8.ValidString(req.ExternalBillingID):
-		return nil, invalid(operation, "ExternalBillingID is not valid UTF-8")
-	}
-	return do(ctx, c, operation, "", func(api *gen.Client) (*http.Response, error) {
-		return api.GenerateLinkToken(ctx, gen.GenerateLinkTokenRequest{
-			CustomerID:        req.CustomerID,
-			WorkspaceID:       req.WorkspaceID,
-			ExternalBillingID: req.ExternalBillingID,
-		})
-	}, &result[gen.GenerateLinkTokenResponse, LinkToken]{
-		fields:   linkTokenFields,
-		required: 2,
-		convert:  newLinkToken,
+	call := &call{operation: "generateLinkToken", decode: decodeLinkToken}
+	result, err := c.do(ctx, call, req.problem(), func(ctx context.Context) (*http.Response, error) {
+		return c.api.GenerateLinkToken(ctx, gen.GenerateLinkTokenRequest(req))
 	})
+	token, _ := result.(*LinkToken)
+	return token, err
 }
 
-var linkTokenFields = []string{"token", "expiresAt"}
+// problem returns what is wrong with the request, or "".
+func (r *GenerateLinkTokenRequest) problem() string {
+	switch {
+	case r.CustomerID == "":
+		return "CustomerID is empty"
+	case r.WorkspaceID == "":
+		return "WorkspaceID is empty"
+	case !utf8.ValidString(r.CustomerID):
+		return "CustomerID is not valid UTF-8"
+	case !utf8.ValidString(r.WorkspaceID):
+		return "WorkspaceID is not valid UTF-8"
+	case !utf8.ValidString(r.ExternalBillingID):
+		return "ExternalBillingID is not valid UTF-8"
+	}
+	return ""
+}
 
-func newLinkToken(wire *gen.GenerateLinkTokenResponse) (*LinkToken, error) {
-	if wire.Token == nil {
-		return nil, missing("token")
-	}
-	if *wire.Token == "" {
-		return nil, errors.New("token is empty")
-	}
-	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt)
+func decodeLinkToken(header http.Header, body []byte) (any, error) {
+	var wire gen.GenerateLinkTokenResponse
+	err := cmp.Or(
+		decodeObject(header, body, &wire),
+		required("token", "a string", &wire.Token),
+		required("expiresAt", "an integer", &wire.ExpiresAt),
+	)
 	if err != nil {
 		return nil, err
 	}
-	return &LinkToken{Token: *wire.Token, ExpiresAt: expiresAt}, nil
+	if problem := linkTokenProblem("token", wire.Token.Value); problem != "" {
+		return nil, errors.New(problem)
+	}
+	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt.Value)
+	if err != nil {
+		return nil, err
+	}
+	return &LinkToken{Token: wire.Token.Value, ExpiresAt: expiresAt}, nil
 }

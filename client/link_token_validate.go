@@ -1,20 +1,23 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// maxLinkToken is the largest length of a link token in bytes. Servers refuse
-// URLs that are much longer.
-const maxLinkToken = 4 << 10
+// maxLinkToken is the largest length of a link token. Servers refuse requests, and
+// some even cut off connections, whose paths are much longer.
+const maxLinkToken = 2 << 10
+
+// linkTokenAlphabet has the characters that RFC 3986 allows in a path segment
+// without escaping. Gateways may decode an escaped character twice.
+const linkTokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
 
 // A LinkTokenValidation is what Oneloop says about a link token.
 type LinkTokenValidation struct {
@@ -30,76 +33,64 @@ type LinkTokenValidation struct {
 	ExternalBillingID string    `json:"externalBillingId,omitempty"` // "" if the token was made without one
 }
 
-// ValidateLinkToken asks whether linkToken is valid, and whose it is. An invalid
-// token is not an error: check Valid.
+// ValidateLinkToken returns whether linkToken is valid, and whose it is. An
+// invalid token is not an error: check Valid.
 //
-// If linkToken is empty, ".", "..", longer than 4 KiB, or not valid UTF-8, or
-// contains a slash, a backslash or a control character, the error is
-// ErrInvalidArgument and nothing is sent: such a token could reach another path
-// of the API. An answer outside 2xx is an *ErrorResponse. A 2xx that breaks the
-// contract is ErrMalformedResponse, and so is one that calls the token valid
-// without naming its workspace and customer.
+// A link token has 1 to 2,048 of the characters that RFC 3986 allows unescaped in
+// a path segment, which are letters, digits and -._~!$&'()*+,;=:@, and is neither
+// "." nor "..". For anything else the error is ErrInvalidArgument and nothing is
+// sent. A response outside 2xx is an *ErrorResponse. A 2xx that breaks the contract
+// is ErrMalformedResponse, and so is one that reports the token as valid without
+// naming its workspace and customer.
 func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*LinkTokenValidation, error) {
-	const operation = "validateLinkToken"
-	if err := checkLinkToken(operation, linkToken); err != nil {
-		return nil, err
-	}
-	return do(ctx, c, operation, linkToken, func(api *gen.Client) (*http.Response, error) {
-		return api.ValidateLinkToken(ctx, linkToken)
-	}, &result[gen.ValidateLinkTokenResponse, LinkTokenValidation]{
-		fields:   linkTokenValidationFields,
-		required: 4,
-		convert:  newLinkTokenValidation,
+	call := &call{operation: "validateLinkToken", linkToken: linkToken, decode: decodeLinkTokenValidation}
+	result, err := c.do(ctx, call, linkTokenProblem("linkToken", linkToken), func(ctx context.Context) (*http.Response, error) {
+		return c.api.ValidateLinkToken(ctx, linkToken)
 	})
+	validation, _ := result.(*LinkTokenValidation)
+	return validation, err
 }
 
-var linkTokenValidationFields = []string{"valid", "expiresAt", "workspaceId", "customerId", "externalBillingId"}
-
-// checkLinkToken refuses tokens that might not reach the server as one path
-// segment.
-func checkLinkToken(operation, linkToken string) error {
+// linkTokenProblem returns what is wrong with a link token, or "".
+func linkTokenProblem(name, token string) string {
 	switch {
-	case linkToken == "":
-		return invalid(operation, "linkToken is empty")
-	case linkToken == "." || linkToken == "..":
-		return invalid(operation, "linkToken is a dot segment")
-	case len(linkToken) > maxLinkToken:
-		return invalid(operation, "linkToken is longer than 4 KiB")
-	case !utf8.ValidString(linkToken):
-		return invalid(operation, "linkToken is not valid UTF-8")
-	case strings.ContainsAny(linkToken, `/\`):
-		return invalid(operation, "linkToken has a slash or backslash")
-	case strings.ContainsFunc(linkToken, unicode.IsControl):
-		return invalid(operation, "linkToken has control characters")
+	case token == "":
+		return name + " is empty"
+	case token == "." || token == "..":
+		return name + ` is "." or ".."`
+	case len(token) > maxLinkToken:
+		return name + " is longer than 2,048 characters"
+	case strings.Trim(token, linkTokenAlphabet) != "":
+		return name + " has a character that is not allowed"
 	}
-	return nil
+	return ""
 }
 
-func newLinkTokenValidation(wire *gen.ValidateLinkTokenResponse) (*LinkTokenValidation, error) {
+func decodeLinkTokenValidation(header http.Header, body []byte) (any, error) {
+	var wire gen.ValidateLinkTokenResponse
+	err := cmp.Or(
+		decodeObject(header, body, &wire),
+		required("valid", "a boolean", &wire.Valid),
+		required("expiresAt", "an integer", &wire.ExpiresAt),
+		required("workspaceId", "a string", &wire.WorkspaceID),
+		required("customerId", "a string", &wire.CustomerID),
+		optional("externalBillingId", "a string", &wire.ExternalBillingID),
+	)
 	switch {
-	case wire.Valid == nil:
-		return nil, missing("valid")
-	case wire.WorkspaceID == nil:
-		return nil, missing("workspaceId")
-	case wire.CustomerID == nil:
-		return nil, missing("customerId")
-	case *wire.Valid && *wire.WorkspaceID == "":
-		return nil, errors.New("valid is true, but workspaceId is empty")
-	case *wire.Valid && *wire.CustomerID == "":
-		return nil, errors.New("valid is true, but customerId is empty")
+	case err != nil:
+		return nil, err
+	case wire.Valid.Value && (wire.WorkspaceID.Value == "" || wire.CustomerID.Value == ""):
+		return nil, errors.New("valid is true, but workspaceId or customerId is empty")
 	}
-	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt)
+	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt.Value)
 	if err != nil {
 		return nil, err
 	}
-	v := &LinkTokenValidation{
-		Valid:       *wire.Valid,
-		ExpiresAt:   expiresAt,
-		WorkspaceID: *wire.WorkspaceID,
-		CustomerID:  *wire.CustomerID,
-	}
-	if wire.ExternalBillingID != nil {
-		v.ExternalBillingID = *wire.ExternalBillingID
-	}
-	return v, nil
+	return &LinkTokenValidation{
+		Valid:             wire.Valid.Value,
+		ExpiresAt:         expiresAt,
+		WorkspaceID:       wire.WorkspaceID.Value,
+		CustomerID:        wire.CustomerID.Value,
+		ExternalBillingID: wire.ExternalBillingID.Value,
+	}, nil
 }

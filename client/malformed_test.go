@@ -1,10 +1,12 @@
 package client_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/oneloop-ai/oneloop-go/client"
 )
@@ -30,40 +32,39 @@ func TestMalformedBodies(t *testing.T) {
 	t.Parallel()
 	const (
 		contentType = "content type"
-		missing     = "missing or null"
-		notOne      = "not one JSON value"
-		notObject   = "not a JSON object"
+		missing     = "is missing, null or duplicated"
+		notJSON     = "the body is not"
 	)
 	for name, test := range map[string]struct{ contentType, body, want string }{
 		"HTML":                {"text/html; charset=utf-8", "<html>login</html>", contentType},
-		"HTML sent as JSON":   {"application/json", "<html>login</html>", notOne},
+		"HTML sent as JSON":   {"application/json", "<html>login</html>", notJSON},
 		"no content type":     {"", validated, contentType},
 		"text/plain":          {"text/plain", validated, contentType},
 		"application/jsonp":   {"application/jsonp", validated, contentType},
 		"text/html+json":      {"text/html+json", validated, contentType},
 		"broken content type": {"application/", validated, contentType},
-		"empty":               {"application/json", "", notOne},
-		"white space":         {"application/json", " \n", notOne},
+		"empty":               {"application/json", "", notJSON},
+		"white space":         {"application/json", " \n", notJSON},
 		"null":                {"application/json", "null", missing},
-		"true":                {"application/json", "true", notObject},
-		"number":              {"application/json", "1", notObject},
-		"string":              {"application/json", `"valid"`, notObject},
+		"true":                {"application/json", "true", notJSON},
+		"number":              {"application/json", "1", notJSON},
+		"string":              {"application/json", `"valid"`, notJSON},
 		"{}":                  {"application/json", "{}", missing},
-		"array":               {"application/json", "[" + validated + "]", notObject},
-		"empty array":         {"application/json", "[]", notObject},
+		"array":               {"application/json", "[" + validated + "]", notJSON},
+		"empty array":         {"application/json", "[]", notJSON},
 		"an error's body":     {"application/json", `{"error":{"code":401,"message":"no"}}`, missing},
 		"wrapped in data":     {"application/json", `{"data":` + validated + `}`, missing},
-		"trailing garbage":    {"application/json", validated + "x", notOne},
-		"trailing comma":      {"application/json", strings.TrimSuffix(validated, "}") + ",}", notOne},
-		"two objects":         {"application/json", validated + validated, notOne},
-		"JSON lines":          {"application/json", generated + "\n" + generated, notOne},
-		"empty JSON lines":    {"application/json", "{}\n{}", notOne},
-		"cut short":           {"application/json", validated[:len(validated)-1], notOne},
-		"cut in a string":     {"application/json", generated[:14], notOne},
-		"byte order mark":     {"application/json", "\ufeff" + validated, notOne},
+		"trailing garbage":    {"application/json", validated + "x", notJSON},
+		"trailing comma":      {"application/json", strings.TrimSuffix(validated, "}") + ",}", notJSON},
+		"two objects":         {"application/json", validated + validated, notJSON},
+		"JSON lines":          {"application/json", generated + "\n" + generated, notJSON},
+		"empty JSON lines":    {"application/json", "{}\n{}", notJSON},
+		"cut short":           {"application/json", validated[:len(validated)-1], notJSON},
+		"cut in a string":     {"application/json", generated[:14], notJSON},
+		"byte order mark":     {"application/json", "\ufeff" + validated, notJSON},
 		"not UTF-8":           {"application/json", strings.Replace(validated, "w1", "w\xff", 1), "not UTF-8"},
-		"UTF-16":              {"application/json", "{\x00\"\x00v\x00", notOne},
-		"deeply nested":       {"application/json", strings.Repeat("[", 100_000), notOne},
+		"UTF-16":              {"application/json", "{\x00\"\x00v\x00", notJSON},
+		"deeply nested":       {"application/json", strings.Repeat("[", 100_000), notJSON},
 	} {
 		for _, op := range operations {
 			t.Run(op.name+"/"+name, func(t *testing.T) {
@@ -81,37 +82,49 @@ var required = map[string][]string{
 
 func TestMalformedFields(t *testing.T) {
 	t.Parallel()
+	types := map[string]string{"valid": "a boolean", "expiresAt": "an integer"}
 	for _, op := range operations {
 		for _, field := range required[op.name] {
-			values := map[string]string{"null": "null", "array": "[1]", "object": `{"value":1}`}
+			absent := field + " is missing, null or duplicated"
+			wrongType := field + " must be " + cmp.Or(types[field], "a string")
+			bodies := map[string]string{
+				"missing":             withField(t, op.ok, field, ""),
+				"null":                withField(t, op.ok, field, "null"),
+				"null, then a value":  strings.Replace(op.ok, "{", `{"`+field+`" : null,`, 1),
+				"a value, then null":  strings.TrimSuffix(op.ok, "}") + `,"` + field + `":null}`,
+				"twice":               strings.Replace(op.ok, "{", `{"`+field+`":`+valueOf(t, op.ok, field)+`,`, 1),
+				"twice, in uppercase": strings.Replace(op.ok, "{", `{"`+strings.ToUpper(field)+`":`+valueOf(t, op.ok, field)+`,`, 1),
+				"twice, both uppercase": strings.Replace(strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1),
+					"{", `{"`+strings.ToUpper(field)+`":`+valueOf(t, op.ok, field)+`,`, 1),
+				"null, in uppercase": withField(t, strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1), strings.ToUpper(field), "null"),
+			}
+			for name, body := range bodies {
+				t.Run(op.name+"/"+field+" "+name, func(t *testing.T) { malformed(t, op, absent, responds(200, body)) })
+			}
+			values := map[string]string{"array": "[1]", "object": `{"value":1}`}
 			switch field {
 			case "valid":
 				values["string"], values["number"] = `"true"`, "1"
 			case "expiresAt":
 				for name, literal := range map[string]string{
-					"zero": "0", "negative": "-1893456000", "fraction": "1893456000.5", "exponent": "1.893456e9",
-					"beyond int64": "9223372036854775808", "far beyond": "1e400", "boolean": "true", "string": `"1893456000"`,
-					"date": `"2030-01-01T00:00:00Z"`, "year 10000": "253402300800000", "largest int64": "9223372036854775807",
+					"fraction": "1893456000.5", "exponent": "1.893456e9", "beyond int64": "9223372036854775808", "far beyond": "1e400",
+					"boolean": "true", "string": `"1893456000"`, "date": `"2030-01-01T00:00:00Z"`,
 				} {
 					values[name] = literal
 				}
 			default:
 				values["number"], values["boolean"] = "1", "false"
 			}
-			t.Run(op.name+"/"+field+" missing", func(t *testing.T) {
-				malformed(t, op, field+" is missing", responds(200, withField(t, op.ok, field, "")))
-			})
-			t.Run(op.name+"/"+field+" in another case", func(t *testing.T) {
-				malformed(t, op, field+" is in another spelling", responds(200, strings.Replace(op.ok, `"`+field, `"`+strings.ToUpper(field), 1)))
-			})
-			t.Run(op.name+"/"+field+" twice", func(t *testing.T) {
-				malformed(t, op, field+" is there twice", responds(200, strings.Replace(op.ok, "{", `{"`+field+`" : null,`, 1)))
-			})
 			for name, literal := range values {
 				t.Run(op.name+"/"+field+" "+name, func(t *testing.T) {
-					malformed(t, op, field, responds(200, withField(t, op.ok, field, literal)))
+					malformed(t, op, wrongType, responds(200, withField(t, op.ok, field, literal)))
 				})
 			}
+		}
+		for name, literal := range map[string]string{"zero": "0", "negative": "-1893456000", "year 10000": "253402300800000", "largest int64": "9223372036854775807"} {
+			t.Run(op.name+"/expiresAt "+name, func(t *testing.T) {
+				malformed(t, op, "expiresAt", responds(200, withField(t, op.ok, "expiresAt", literal)))
+			})
 		}
 	}
 }
@@ -134,19 +147,81 @@ func withField(t *testing.T, body, field, literal string) string {
 	return string(changed)
 }
 
+// valueOf returns the value of a field of body, as JSON.
+func valueOf(t *testing.T, body, field string) string {
+	t.Helper()
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body), &fields); err != nil {
+		t.Fatal(err)
+	}
+	return string(fields[field])
+}
+
 func TestMalformedObjects(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		op         operation
 		body, want string
 	}{
-		"escaped name":               {validate, strings.Replace(validated, "{", `{"v\u0061lid":false,`, 1), "valid is there twice"},
-		"billing id twice":           {validate, strings.Replace(validated, "{", `{"ExternalBillingID":"b2",`, 1), "externalBillingId is in another spelling"},
-		"billing id of another type": {validate, strings.Replace(validated, `"b1"`, "1", 1), "externalBillingId"},
-		"empty token":                {generate, `{"token":"","expiresAt":1}`, "token is empty"},
-		"valid without workspace":    {validate, `{"valid":true,"expiresAt":1,"workspaceId":"","customerId":"c"}`, "workspaceId is empty"},
-		"valid without customer":     {validate, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":""}`, "customerId is empty"},
+		"escaped name":               {validate, strings.Replace(validated, "{", `{"v\u0061lid":false,`, 1), "valid is missing, null or duplicated"},
+		"another spelling of s":      {validate, strings.Replace(validated, "{", `{"work\u017fpaceId":"w2",`, 1), "workspaceId is missing, null or duplicated"},
+		"billing id twice":           {validate, strings.Replace(validated, "{", `{"ExternalBillingID":"b2",`, 1), "externalBillingId"},
+		"billing id of another type": {validate, strings.Replace(validated, `"b1"`, "1", 1), "externalBillingId must be a string"},
+		"valid without workspace":    {validate, `{"valid":true,"expiresAt":1,"workspaceId":"","customerId":"c"}`, "is empty"},
+		"valid without customer":     {validate, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":""}`, "is empty"},
 	} {
 		t.Run(name, func(t *testing.T) { malformed(t, test.op, test.want, responds(200, test.body)) })
+	}
+}
+
+// A token that ValidateLinkToken would refuse shows on the first day.
+func TestMalformedTokens(t *testing.T) {
+	t.Parallel()
+	for name, token := range badLinkTokens {
+		if !utf8.ValidString(token) {
+			continue // the body wouldn't be UTF-8
+		}
+		t.Run(name, func(t *testing.T) {
+			literal, err := json.Marshal(token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			malformed(t, generate, "token", responds(200, withField(t, generated, "token", string(literal))))
+		})
+	}
+}
+
+// encoding/json decodes a lone surrogate to U+FFFD, which would make the same
+// identifier of different ones.
+func TestReplacementCharacters(t *testing.T) {
+	t.Parallel()
+	for name, literal := range map[string]string{
+		"high surrogate":      `"acme\ud800"`,
+		"low surrogate":       `"acme\udfff"`,
+		"surrogates reversed": `"\udc00\ud800"`,
+		"escaped":             `"acme\ufffd"`,
+		"as it is":            "\"acme\ufffd\"",
+	} {
+		for _, field := range []string{"workspaceId", "customerId", "externalBillingId"} {
+			t.Run(name+"/"+field, func(t *testing.T) {
+				body := strings.Replace(validated, valueOf(t, validated, field), literal, 1)
+				malformed(t, validate, field, responds(200, body))
+			})
+		}
+		t.Run(name+"/token", func(t *testing.T) {
+			malformed(t, generate, "token", responds(200, `{"token":`+literal+`,"expiresAt":1}`))
+		})
+	}
+}
+
+// Requests ask for no compression, so a compressed response is not decoded.
+func TestContentEncodingIsMalformed(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{"gzip", "br", "deflate", "x-unknown"} {
+		for _, op := range operations {
+			t.Run(op.name+"/"+encoding, func(t *testing.T) {
+				malformed(t, op, "", responds(200, op.ok, "Content-Encoding", encoding))
+			})
+		}
 	}
 }

@@ -2,12 +2,14 @@ package client
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 )
 
 // An Attempt is what an observer learns after each attempt, once it is decided
-// what happens next. It contains no secret.
+// what follows. Printing it shows no secret.
 type Attempt struct {
 	// Operation is the operationId of the contract.
 	Operation string
@@ -15,8 +17,9 @@ type Attempt struct {
 	Number int
 	// StatusCode is the HTTP status; 0 if there was no response.
 	StatusCode int
-	// Err says why there was no whole response, or matches ErrMalformedResponse.
-	// It is nil for every other response, also for an error status.
+	// Err is nil exactly if the attempt produced the call's result. It is an
+	// *ErrorResponse for a response outside 2xx, and matches ErrMalformedResponse
+	// for a 2xx that breaks the contract.
 	Err error
 	// Duration is the time from connecting to the end of the body.
 	Duration time.Duration
@@ -25,35 +28,51 @@ type Attempt struct {
 	// WillRetry reports whether there will be another attempt, unless the context
 	// ends first.
 	WillRetry bool
+	// Reason says why a failed attempt is not retried: "not retryable", "attempts
+	// exhausted", "possibly processed" (a POST that was already retried once),
+	// "Retry-After too long", "deadline", "context canceled" or "retry budget
+	// exhausted". It is empty for a success and if WillRetry is true.
+	Reason string
 }
 
 // LogAttempts returns an observer for WithObserver that writes one record per
-// attempt to l: at level Debug for a success, Warn for an attempt that will be
-// retried, and Error for a final failure, also one that the caller is to blame
-// for, such as 400. Its attributes are operation, attempt, status, duration,
-// wait, and error if there is one. It returns nil if l is nil.
+// attempt to l. The level is Debug for a success and Warn for an attempt that will
+// be retried. A final failure is logged at level Info if anybody on the internet
+// can cause it, which is a 400 or a canceled context, and otherwise at level
+// Error. The attributes are operation, attempt, status and duration, and if there
+// is one, wait, error (without a response), message (the server's) and reason. It
+// returns nil if l is nil.
 func LogAttempts(l *slog.Logger) func(context.Context, Attempt) {
 	if l == nil {
 		return nil // which WithObserver refuses
 	}
 	return func(ctx context.Context, a Attempt) {
-		level := slog.LevelError
+		attrs := []any{"operation", a.Operation, "attempt", a.Number, "status", a.StatusCode, "duration", a.Duration}
+		if a.WillRetry {
+			attrs = append(attrs, "wait", a.RetryIn)
+		}
+		var response *ErrorResponse
 		switch {
-		case a.WillRetry:
-			level = slog.LevelWarn
-		case a.Err == nil && a.StatusCode/100 == 2:
-			level = slog.LevelDebug
+		case !errors.As(a.Err, &response) && a.Err != nil:
+			attrs = append(attrs, "error", a.Err)
+		case a.Err != nil && response.Message != http.StatusText(a.StatusCode):
+			attrs = append(attrs, "message", oneLine(response.Message))
 		}
-		attrs := []slog.Attr{
-			slog.String("operation", a.Operation),
-			slog.Int("attempt", a.Number),
-			slog.Int("status", a.StatusCode),
-			slog.Duration("duration", a.Duration),
-			slog.Duration("wait", a.RetryIn),
+		if a.Reason != "" {
+			attrs = append(attrs, "reason", a.Reason)
 		}
-		if a.Err != nil {
-			attrs = append(attrs, slog.Any("error", a.Err))
-		}
-		l.LogAttrs(ctx, level, "oneloop attempt", attrs...)
+		l.Log(ctx, level(ctx, a), "oneloop attempt", attrs...)
 	}
+}
+
+func level(ctx context.Context, a Attempt) slog.Level {
+	switch {
+	case a.Err == nil:
+		return slog.LevelDebug
+	case a.WillRetry:
+		return slog.LevelWarn
+	case a.StatusCode == http.StatusBadRequest, errors.Is(ctx.Err(), context.Canceled):
+		return slog.LevelInfo
+	}
+	return slog.LevelError
 }

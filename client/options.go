@@ -1,9 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -19,14 +19,42 @@ type Option func(*settings) error
 
 type settings struct {
 	baseURL    string
-	cleartext  bool // baseURL would send secrets in the clear over a network
-	insecure   bool // which is allowed
+	plainHTTP  bool // baseURL begins with http://
+	loopback   bool // its host is this machine
+	insecure   bool // plain http to other hosts is allowed
 	httpClient http.Client
 	keySource  func(context.Context) (string, error)
+	authorize  authFunc
 	timeout    time.Duration
 	retry      RetryPolicy
-	product    string
+	userAgent  string
 	observe    func(context.Context, Attempt)
+}
+
+func newSettings(sdkKey string, opts []Option) (s *settings, err error) {
+	s = &settings{
+		baseURL:   DefaultBaseURL,
+		timeout:   30 * time.Second,
+		userAgent: ownUserAgent,
+		observe:   func(context.Context, Attempt) {},
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, invalid("New", "an option is nil")
+		}
+		if err := opt(s); err != nil {
+			return nil, err
+		}
+	}
+	if s.plainHTTP && !s.loopback && !s.insecure {
+		return nil, invalid("WithBaseURL", "plain http to a host that is not loopback would send the SDK key in the clear")
+	}
+	s.retry.setDefaults()
+	if t := s.httpClient.Timeout; t > 0 {
+		s.retry.AttemptTimeout = min(s.retry.AttemptTimeout, t)
+	}
+	s.authorize, err = newAuthFunc(sdkKey, s.keySource)
+	return s, err
 }
 
 // WithBaseURL sends requests to rawURL instead of DefaultBaseURL. A path in it,
@@ -45,19 +73,14 @@ func WithBaseURL(rawURL string) Option {
 			return invalid("WithBaseURL", "the URL does not begin with https:// or http://")
 		case u.Hostname() == "":
 			return invalid("WithBaseURL", "the URL has no host")
-		case u.User != nil:
-			return invalid("WithBaseURL", "the URL has user info")
-		case strings.ContainsAny(rawURL, "?#"):
-			return invalid("WithBaseURL", "the URL has a query or a fragment")
+		case u.User != nil || strings.ContainsAny(rawURL, "?#"):
+			return invalid("WithBaseURL", "the URL has user info, a query or a fragment")
 		}
-		s.cleartext = u.Scheme == "http" && !isLoopback(u.Hostname())
+		s.plainHTTP = u.Scheme == "http"
+		s.loopback = strings.EqualFold(u.Hostname(), "localhost") || net.ParseIP(u.Hostname()).IsLoopback()
 		s.baseURL = strings.TrimRight(u.String(), "/")
 		return nil
 	}
-}
-
-func isLoopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 // WithInsecureHTTP allows a base URL with plain http to a host that is not
@@ -71,14 +94,19 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// WithHTTPClient sends requests with a copy of hc: its Transport, its Jar, and
-// its Timeout, which then bounds each attempt. hc itself is never changed, and
-// its CheckRedirect is never called, because redirects are not followed.
+// WithHTTPClient sends requests with the Transport and the Jar of hc, and bounds
+// each attempt by its Timeout, too. hc itself is never changed, and its
+// CheckRedirect is never called, because redirects are not followed.
 //
 // The Transport sees the SDK key and, as part of URLs, link tokens: it must not
-// log them. If hc has none, the Client uses its own, as without this option: a
-// copy of http.DefaultTransport, with its proxy settings, that keeps more idle
-// connections and gives dialling and the TLS handshake 3 seconds each.
+// record them. The one of package otelhttp does: its spans have the whole URL.
+//
+// If hc has no Transport, the Client uses its own, as without this option: a copy
+// of http.DefaultTransport, with its proxy for https and its dial functions. The
+// copy keeps 1,000 idle connections per host, gives connecting and the TLS
+// handshake 3 seconds each, speaks HTTP/2, and gives up connections that have
+// fallen silent. If http.DefaultTransport is not an *http.Transport, such as in a
+// test that replaces it with a fake, the Client uses it as it is.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) error {
 		if hc == nil {
@@ -114,7 +142,7 @@ func WithTimeout(d time.Duration) Option {
 		if d < 0 {
 			return invalid("WithTimeout", "the duration is negative")
 		}
-		s.timeout = d
+		s.timeout = cmp.Or(d, math.MaxInt64)
 		return nil
 	}
 }
@@ -126,14 +154,8 @@ func WithRetryPolicy(p RetryPolicy) Option {
 		switch {
 		case p.MaxAttempts < 0:
 			return invalid("WithRetryPolicy", "MaxAttempts is negative")
-		case p.BaseDelay < 0:
-			return invalid("WithRetryPolicy", "BaseDelay is negative")
-		case p.MaxDelay < 0:
-			return invalid("WithRetryPolicy", "MaxDelay is negative")
-		case p.MaxRetryAfter < 0:
-			return invalid("WithRetryPolicy", "MaxRetryAfter is negative")
-		case p.AttemptTimeout < 0:
-			return invalid("WithRetryPolicy", "AttemptTimeout is negative")
+		case min(p.BaseDelay, p.MaxDelay, p.MaxRetryAfter, p.AttemptTimeout) < 0:
+			return invalid("WithRetryPolicy", "a duration is negative")
 		}
 		s.retry = p
 		return nil
@@ -145,20 +167,16 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // empty.
 func WithUserAgent(product string) Option {
 	return func(s *settings) error {
-		if strings.TrimSpace(product) == "" {
-			return invalid("WithUserAgent", "the product is empty")
+		notPrintable := func(r rune) bool { return r < ' ' || r > '~' }
+		if strings.TrimSpace(product) == "" || strings.ContainsFunc(product, notPrintable) {
+			return invalid("WithUserAgent", "the product is empty or not printable ASCII")
 		}
-		if strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r > '~' }) {
-			return invalid("WithUserAgent", "the product is not printable ASCII")
-		}
-		s.product = product
+		s.userAgent = strings.TrimSpace(product) + " " + ownUserAgent
 		return nil
 	}
 }
 
-func userAgent(product string) string {
-	return strings.TrimSpace(product + " oneloop-go/" + Version + " (" + runtime.Version() + ")")
-}
+var ownUserAgent = "oneloop-go/" + Version + " (" + runtime.Version() + ")"
 
 // WithObserver calls observe after every attempt of a call, in order, with the
 // context and on the goroutine of that call, which waits for it. Calls from
@@ -176,57 +194,4 @@ func WithObserver(observe func(context.Context, Attempt)) Option {
 		}
 		return nil
 	}
-}
-
-// authFunc gives a call its Authorization header before deadline, zero for
-// none. It is a function also where the key is fixed: whatever prints a Client
-// field by field, such as reflection, then meets no key.
-type authFunc func(ctx context.Context, deadline time.Time) (string, error)
-
-const bearer = "Bearer "
-
-func newAuthFunc(sdkKey string, source func(context.Context) (string, error)) (authFunc, error) {
-	if source != nil {
-		if sdkKey != "" {
-			return nil, invalid("New", "both an SDK key and WithKeySource are given")
-		}
-		return sourceAuthFunc(source), nil
-	}
-	if problem := keyProblem(sdkKey); problem != "" {
-		return nil, invalid("New", problem)
-	}
-	header := bearer + sdkKey
-	return func(context.Context, time.Time) (string, error) { return header, nil }, nil
-}
-
-func sourceAuthFunc(source func(context.Context) (string, error)) authFunc {
-	return func(ctx context.Context, deadline time.Time) (string, error) {
-		if !deadline.IsZero() {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, deadline)
-			defer cancel()
-		}
-		key, err := source(ctx)
-		if err != nil {
-			return bearer + key, fmt.Errorf("WithKeySource: %w", err) // with the key, to redact it
-		}
-		if problem := keyProblem(key); problem != "" {
-			// Not ErrInvalidArgument: that is what a bad link token is, for which
-			// callers blame whoever sent it.
-			return bearer + key, errors.New("WithKeySource: " + problem)
-		}
-		return bearer + key, nil
-	}
-}
-
-// keyProblem wants printable ASCII, as RFC 6750 does of a bearer token: a pasted
-// line break or byte order mark would only show as a 401.
-func keyProblem(key string) string {
-	if key == "" {
-		return "the SDK key is empty"
-	}
-	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "the SDK key has spaces, control characters or characters outside ASCII"
-	}
-	return ""
 }

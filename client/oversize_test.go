@@ -30,12 +30,6 @@ func (b countingBody) Read(p []byte) (int, error) {
 func TestAtMost1MiBIsRead(t *testing.T) {
 	t.Parallel()
 	spaces := strings.Repeat(" ", 4<<20)
-	var compressed bytes.Buffer
-	z := gzip.NewWriter(&compressed)
-	_, _ = io.WriteString(z, spaces)
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
 	for name, send := range map[string]func(w http.ResponseWriter, status int){
 		"chunked": func(w http.ResponseWriter, status int) {
 			w.WriteHeader(status)
@@ -45,11 +39,6 @@ func TestAtMost1MiBIsRead(t *testing.T) {
 			w.Header().Set("Content-Length", strconv.Itoa(len(spaces)))
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, spaces)
-		},
-		"gzip": func(w http.ResponseWriter, status int) {
-			w.Header().Set("Content-Encoding", "gzip")
-			w.WriteHeader(status)
-			_, _ = w.Write(compressed.Bytes())
 		},
 	} {
 		for _, status := range []int{200, 400, 500, 503} {
@@ -89,6 +78,44 @@ func TestAtMost1MiBIsRead(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// A server that compresses in spite of Accept-Encoding: identity can't make the
+// client read more than it sends.
+func TestCompressedResponsesAreNotDecompressed(t *testing.T) {
+	t.Parallel()
+	var compressed bytes.Buffer
+	z := gzip.NewWriter(&compressed)
+	_, _ = io.WriteString(z, validated+strings.Repeat(" ", 4<<20))
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []int{200, 400} {
+		for name, opts := range map[string][]client.Option{
+			"own transport":   nil,
+			"given transport": {via(new(http.Transport))},
+		} {
+			t.Run(fmt.Sprint(status, "/", name), func(t *testing.T) {
+				server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Type", "application/json")
+					w.Header().Set("Content-Encoding", "gzip")
+					w.WriteHeader(status)
+					_, _ = w.Write(compressed.Bytes())
+				}))
+				got, err := validate.call(t.Context(), newClient(t, append(opts, client.WithBaseURL(server.URL))...))
+				if got != nil {
+					t.Fatalf("got a result: %v", got)
+				}
+				if status == 200 {
+					if !errors.Is(err, client.ErrMalformedResponse) {
+						t.Errorf("got %v, want ErrMalformedResponse", err)
+					}
+				} else if e := asResponse(t, err); e.StatusCode != status || !bytes.Equal(e.Body, compressed.Bytes()) {
+					t.Errorf("got %v with %d bytes of body, want the %d that were sent", e, len(e.Body), compressed.Len())
+				}
+			})
 		}
 	}
 }

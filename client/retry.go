@@ -3,26 +3,26 @@ package client
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
 )
 
-// RetryPolicy says how often and how patiently a call is retried; which outcomes
-// are retried at all is in the package documentation. A zero field has its
+// RetryPolicy says how often and how patiently a call is retried; the package
+// documentation says which outcomes are retried at all. A zero field has its
 // default.
 type RetryPolicy struct {
-	// MaxAttempts is the largest number of attempts of a call, the first one
-	// included. The default is 3; 1 means never to retry.
+	// MaxAttempts is the largest number of attempts of a call, including the
+	// first. The default is 3; 1 means never to retry.
 	MaxAttempts int
 	// BaseDelay is the longest wait before the first retry. It doubles with each
-	// further retry, and every wait is drawn at random between 0 and that. The
-	// default is 250 ms. After a 429 or 503 without Retry-After it is at least 1 s.
+	// further retry. The wait is drawn at random between 0 and that, or between
+	// half of that and that if a POST may have been processed. The default is
+	// 250 ms. After a 429 or 503 without Retry-After it is at least 1 s.
 	BaseDelay time.Duration
 	// MaxDelay is the largest value that the doubling BaseDelay can reach. The
 	// default is 5 s.
@@ -31,7 +31,7 @@ type RetryPolicy struct {
 	// ends the call with its *ErrorResponse. The default is 10 s.
 	MaxRetryAfter time.Duration
 	// AttemptTimeout bounds each attempt, from connecting to the end of the
-	// answer's body. The default is 8 s.
+	// response's body. The default is 8 s.
 	AttemptTimeout time.Duration
 }
 
@@ -39,155 +39,146 @@ type RetryPolicy struct {
 // long to wait.
 const busyDelay = time.Second
 
-func (p RetryPolicy) withDefaults() RetryPolicy {
-	return RetryPolicy{
-		MaxAttempts:    cmp.Or(p.MaxAttempts, 3),
-		BaseDelay:      cmp.Or(p.BaseDelay, 250*time.Millisecond),
-		MaxDelay:       cmp.Or(p.MaxDelay, 5*time.Second),
-		MaxRetryAfter:  cmp.Or(p.MaxRetryAfter, 10*time.Second),
-		AttemptTimeout: cmp.Or(p.AttemptTimeout, 8*time.Second),
-	}
+func (p *RetryPolicy) setDefaults() {
+	p.MaxAttempts = cmp.Or(p.MaxAttempts, 3)
+	p.BaseDelay = cmp.Or(p.BaseDelay, 250*time.Millisecond)
+	p.MaxDelay = cmp.Or(p.MaxDelay, 5*time.Second)
+	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, 10*time.Second)
+	p.AttemptTimeout = cmp.Or(p.AttemptTimeout, 8*time.Second)
 }
 
-// checkRetry decides after each attempt what is next, and tells the observer.
-// go-retryablehttp's own view of the attempt is not used: the transport's is
-// whole, where http.Client's has lost a 3xx with a Location that doesn't parse.
-func (c *call) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-	o := &c.last
-	if o.success() {
-		if c.attempts == 1 {
-			c.client.budget.deposit(firstSuccess)
-		} else {
-			c.client.budget.deposit(retryCost)
-		}
-	}
-	wait, retry := c.next(ctx)
-	c.waiting = retry
-	c.retry.RetryWaitMin = wait // which Backoff is called with, and returns
-	a := Attempt{
-		Operation:  c.operation,
-		Number:     c.attempts,
-		StatusCode: o.status,
-		Duration:   o.duration,
-		RetryIn:    wait,
-		WillRetry:  retry,
-	}
-	if o.err != nil {
-		a.Err = &failure{text: c.text(o.err), cause: o.err}
-	}
-	c.client.observe(ctx, a)
-	return retry, nil
-}
+// The reasons that error texts mention.
+const reasonBudget, reasonDeadline = "retry budget exhausted", "deadline"
 
-// next returns how long to wait before the next attempt, or that there is none.
-func (c *call) next(ctx context.Context) (wait time.Duration, retry bool) {
-	o, policy := &c.last, &c.client.retry
-	class := o.class()
+// decide returns how long to wait before a failed call's next attempt, or the
+// reason why there is none. It leaves the budget out of account. ended is the
+// error of the call's context or deadline.
+func (p *RetryPolicy) decide(c *call, method string, ended error) (wait time.Duration, reason string) {
+	ambiguousPOST := c.class == possiblyProcessed && method == http.MethodPost
+	wait, asked := p.wait(c, ambiguousPOST)
 	switch {
-	case class == final, c.ended(ctx) != nil, c.attempts >= policy.MaxAttempts:
-		return 0, false
-	case class == perhapsProcessed && c.method == http.MethodPost && c.ambiguous:
-		return 0, false // a second one could make a second unused token
-	case o.retryAfter > policy.MaxRetryAfter:
-		return 0, false
+	case c.class == final:
+		return 0, "not retryable"
+	case ended == context.Canceled:
+		return 0, "context canceled"
+	case ended != nil:
+		return 0, reasonDeadline
+	case c.last.Number >= p.MaxAttempts:
+		return 0, "attempts exhausted"
+	case ambiguousPOST && c.ambiguous:
+		return 0, "possibly processed" // a second retry could make a second unused token
+	case asked > p.MaxRetryAfter:
+		return 0, "Retry-After too long"
+	case wait >= time.Until(c.deadline):
+		return 0, reasonDeadline
 	}
-	base := policy.BaseDelay
-	if !o.hasRetryAfter && (o.status == http.StatusTooManyRequests || o.status == http.StatusServiceUnavailable) {
-		base = max(base, busyDelay)
-	}
-	wait = max(jitter(base, policy.MaxDelay, c.attempts-1), o.retryAfter)
-	if !c.deadline.IsZero() && wait >= time.Until(c.deadline) {
-		return 0, false
-	}
-	if !c.client.budget.withdraw(retryCost) {
-		return 0, false
-	}
-	if class == perhapsProcessed {
-		c.ambiguous = true
-	}
-	return wait, true
+	return wait, ""
 }
 
-// class says what an outcome means for a retry.
-type class int
+// wait draws the wait before the next attempt, and returns how long the server
+// asked to wait, if it did.
+func (p *RetryPolicy) wait(c *call, ambiguousPOST bool) (wait, asked time.Duration) {
+	base := p.BaseDelay
+	if e, ok := c.last.Err.(*ErrorResponse); ok {
+		asked, ok = parseRetryAfter(e.Header.Get("Retry-After"))
+		if !ok && (e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusServiceUnavailable) {
+			base = max(base, busyDelay)
+		}
+	}
+	longest := backoff(base, p.MaxDelay, c.last.Number-1)
+	if ambiguousPOST { // there is one retry: leave the server time to recover
+		wait = longest / 2
+	}
+	return max(wait+rand.N(longest-wait), asked), asked
+}
 
-const (
-	final            class = iota // a retry would not help, or not be wanted
-	neverSent                     // the server has surely not acted
-	perhapsProcessed              // the server may have acted
-)
+// backoff returns base·2ⁿ, or limit if that is less.
+func backoff(base, limit time.Duration, n int) time.Duration {
+	if base > limit>>n {
+		return limit
+	}
+	return base << n
+}
 
-func (o *outcome) class() class {
+// A retrier is the generated client's Doer. It sends a request through
+// go-retryablehttp, as often as the policy and the budget allow.
+type retrier struct {
+	http    retryablehttp.Client
+	policy  RetryPolicy
+	budget  budget
+	observe func(context.Context, Attempt)
+}
+
+func newRetrier(hc *http.Client, s *settings) *retrier {
+	r := &retrier{policy: s.retry, observe: s.observe}
+	r.http = retryablehttp.Client{
+		HTTPClient:   hc,
+		RetryMax:     s.retry.MaxAttempts, // decide stops sooner
+		CheckRetry:   r.checkRetry,
+		Backoff:      decidedWait,
+		PrepareRetry: dropCookies,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return r
+}
+
+// Do sends the request, and again as long as checkRetry says so.
+func (r *retrier) Do(req *http.Request) (*http.Response, error) {
+	call := callFrom(req.Context())
+	defer func() {
+		if call.unsent { // the context ended the wait, or an observer panicked
+			r.budget.spend(-retryCost)
+		}
+	}()
+	return r.http.Do(&retryablehttp.Request{Request: req})
+}
+
+// checkRetry decides after each attempt what follows, and tells the observer.
+func (r *retrier) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if err != nil {
+		return false, nil // http.Client refused the request: there was no attempt
+	}
+	call := callFrom(ctx)
+	last := &call.last
 	switch {
-	case errors.Is(o.err, errOversize), errors.Is(o.err, ErrMalformedResponse), o.err == nil && !o.answered():
-		return final
-	case !o.answered():
-		return errorClass(o.err)
-	}
-	switch o.status {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return neverSent
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return perhapsProcessed
-	}
-	return final
-}
-
-func errorClass(err error) class {
-	var dns *net.DNSError
-	text := err.Error()
-	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return final
-	case isDial(err):
-		return neverSent
-	// For what follows, net/http and crypto/tls have no types that would tell.
-	case strings.Contains(text, "net/http: TLS handshake timeout"):
-		return neverSent
-	case strings.Contains(text, "tls: "), strings.Contains(text, "x509: "), errors.Is(err, http.ErrSchemeMismatch):
-		return final
-	}
-	return perhapsProcessed
-}
-
-// isDial reports whether no connection was made, to the server or to a proxy.
-func isDial(err error) bool {
-	var op *net.OpError
-	for errors.As(err, &op) {
-		if op.Op == "dial" {
-			return true
+	case last.Err == nil && last.Number == 1:
+		r.budget.spend(-firstSuccess)
+	case last.Err == nil:
+		r.budget.spend(-retryCost)
+	default:
+		last.RetryIn, last.Reason = r.policy.decide(call, resp.Request.Method, call.ended(ctx))
+		if last.Reason == "" && !r.budget.spend(retryCost) {
+			last.RetryIn, last.Reason = 0, reasonBudget
 		}
-		err = op.Err
+		last.WillRetry = last.Reason == ""
 	}
-	return false
+	call.unsent = last.WillRetry
+	call.ambiguous = call.ambiguous || last.WillRetry && call.class == possiblyProcessed
+	r.observe(ctx, *last)
+	return last.WillRetry, nil
 }
 
-// jitter draws the wait before retry n, counted from 0: uniform between 0 and
-// base·2ⁿ or limit, whichever is less.
-func jitter(base, limit time.Duration, n int) time.Duration {
-	for ; n > 0; n-- {
-		if base > limit/2 {
-			base = limit
-			break
-		}
-		base *= 2
-	}
-	return rand.N(min(base, limit))
+// decidedWait is the Backoff of go-retryablehttp.
+func decidedWait(_, _ time.Duration, _ int, resp *http.Response) time.Duration {
+	return callFrom(resp.Request.Context()).last.RetryIn
 }
 
-// parseRetryAfter reads a Retry-After header (RFC 9110, section 10.2.3):
-// seconds, or an HTTP date. A date that has passed is 0, and what a
-// time.Duration can't hold is its maximum. Anything else is no Retry-After.
-func parseRetryAfter(value string) (time.Duration, bool) {
-	if value == "" {
-		return 0, false
-	}
-	if strings.Trim(value, "0123456789") == "" {
-		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
-			return math.MaxInt64, true
+// dropCookies removes the cookies that http.Client has added from the user's Jar,
+// because it adds them again.
+func dropCookies(req *http.Request) error {
+	req.Header.Del("Cookie")
+	return nil
+}
+
+// parseRetryAfter parses a Retry-After header (RFC 9110, section 10.2.3): seconds
+// or an HTTP date. A date that has passed is 0, and a value that a time.Duration
+// can't hold is its maximum. ok is false for anything else.
+func parseRetryAfter(value string) (d time.Duration, ok bool) {
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		if d, err := time.ParseDuration(value + "s"); err == nil {
+			return d, true
 		}
-		return time.Duration(seconds) * time.Second, true
+		return math.MaxInt64, true
 	}
 	date, err := http.ParseTime(value)
 	if err != nil {

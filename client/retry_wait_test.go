@@ -182,7 +182,7 @@ func TestCanceledWhileWaiting(t *testing.T) {
 				if e := asResponse(t, err); e.StatusCode != 503 || e.Message != "down" || e.RetryAfter != 9*time.Second || e.Attempts != 1 {
 					t.Errorf("got %+v", e)
 				}
-				want := "oneloop: " + op.name + ": context canceled (last answer: 503 Service Unavailable: down (code 7))"
+				want := "oneloop: " + op.name + ": context canceled (last response: 503 Service Unavailable: down (code 7))"
 				if err.Error() != want {
 					t.Errorf("got %q, want %q", err, want)
 				}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/oapi-codegen/runtime"
+	"github.com/oneloop-ai/oneloop-go/internal/wire"
 )
 
 // ErrorResponse defines model for ErrorResponse.
@@ -30,23 +31,23 @@ type GenerateLinkTokenJSONBody = GenerateLinkTokenRequest
 // GenerateLinkTokenRequest defines parameters for GenerateLinkToken.
 type GenerateLinkTokenRequest struct {
 	CustomerID        string `json:"customerId"`
-	ExternalBillingID string `json:"externalBillingId,omitempty"`
 	WorkspaceID       string `json:"workspaceId"`
+	ExternalBillingID string `json:"externalBillingId,omitempty"`
 }
 
 // GenerateLinkTokenResponse defines parameters for GenerateLinkToken.
 type GenerateLinkTokenResponse struct {
-	ExpiresAt *int64  `json:"expiresAt"`
-	Token     *string `json:"token"`
+	ExpiresAt wire.Field[int64]  `json:"expiresAt"`
+	Token     wire.Field[string] `json:"token"`
 }
 
 // ValidateLinkTokenResponse defines parameters for ValidateLinkToken.
 type ValidateLinkTokenResponse struct {
-	CustomerID        *string `json:"customerId"`
-	ExpiresAt         *int64  `json:"expiresAt"`
-	ExternalBillingID *string `json:"externalBillingId,omitempty"`
-	Valid             *bool   `json:"valid"`
-	WorkspaceID       *string `json:"workspaceId"`
+	CustomerID        wire.Field[string] `json:"customerId"`
+	ExpiresAt         wire.Field[int64]  `json:"expiresAt"`
+	ExternalBillingID wire.Field[string] `json:"externalBillingId,omitempty"`
+	Valid             wire.Field[bool]   `json:"valid"`
+	WorkspaceID       wire.Field[string] `json:"workspaceId"`
 }
 
 // GenerateLinkTokenJSONRequestBody defines body for GenerateLinkToken for application/json ContentType.

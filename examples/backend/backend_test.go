@@ -221,7 +221,7 @@ func TestNotAdmitted(t *testing.T) {
 		"not UTF-8":         {"Bearer \xff", nil, invalidToken, 0},
 		"too long":          {"Bearer " + strings.Repeat("a", 5000), nil, invalidToken, 0},
 		"unknown token":     {"Bearer no-such-link-token", nil, invalidToken, 1},
-		"two tokens":        {"Bearer TOKEN TOKEN", nil, invalidToken, 1},
+		"two tokens":        {"Bearer TOKEN TOKEN", nil, invalidToken, 0},
 		"Oneloop's 400": {"Bearer TOKEN", func(api *clienttest.API, _ client.LinkToken) {
 			api.Queue(oneloopSays(http.StatusBadRequest, nil))
 		}, invalidToken, 1},

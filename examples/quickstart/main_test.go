@@ -22,7 +22,7 @@ func TestRunWithoutKey(t *testing.T) {
 		"ONELOOP_SDK_KEY is not set",
 		"Generated link token ****",
 		"customer ada in workspace engines",
-		"400 Bad Request: unknown link token (code 400)",
+		"400 Bad Request: unknown link token",
 		"client.ErrBadRequest) is true",
 	} {
 		if !strings.Contains(out.String(), want) {

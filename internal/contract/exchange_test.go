@@ -40,14 +40,22 @@ func TestCalls(t *testing.T) {
 						t.Errorf("got %+v, %v, want %+v", got, err, want)
 					}
 				}
-				if _, err := sdk.ValidateLinkToken(t.Context(), text); !errors.Is(err, client.ErrBadRequest) {
-					t.Errorf("an unknown link token gives %v, want ErrBadRequest", err)
-				}
-				requests := c.api.Requests()
-				if got := requests[len(requests)-1].LinkToken; got != text {
-					t.Errorf("the link token arrived as %q, want %q", got, text)
-				}
 			})
+		}
+	}
+}
+
+func TestUnknownLinkTokens(t *testing.T) {
+	for _, token := range []string{"lt_unknown", "...", "-._~", "!$&'()*+,;=:@", "https:", "a+b=c&d", strings.Repeat("(", 2048)} {
+		for _, baseURL := range []string{client.DefaultBaseURL, "https://gw.example:8443/one/loop", "http://localhost/%C3%A9/"} {
+			c := newChecked(t, baseURL)
+			_, err := c.client(clienttest.SDKKey, baseURL).ValidateLinkToken(t.Context(), token)
+			if !errors.Is(err, client.ErrBadRequest) {
+				t.Errorf("%.20s: got %v, want ErrBadRequest", token, err)
+			}
+			if got := c.api.Requests()[0].LinkToken; got != token {
+				t.Errorf("the link token arrived as %q, want %q", got, token)
+			}
 		}
 	}
 }

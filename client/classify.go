@@ -1,0 +1,69 @@
+package client
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// A class says what an attempt's outcome means for a retry.
+type class int
+
+const (
+	final             class = iota // a success, or a retry would not help
+	notProcessed                   // the server has not acted
+	possiblyProcessed              // the server may have acted
+)
+
+// classify returns the class of an outcome. status is 0 if there was no
+// response; err is what ended the attempt, or the response's body, early; and
+// connected tells whether the attempt got a connection.
+func classify(status int, connected bool, err error) class {
+	switch {
+	case errors.Is(err, errOversize):
+		return final // the next response would cost as much
+	case status == 0:
+		return classifyError(connected, err)
+	case status == http.StatusOK && err != nil:
+		return possiblyProcessed
+	}
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return notProcessed
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return possiblyProcessed
+	}
+	return final
+}
+
+func classifyError(connected bool, err error) class {
+	var dns *net.DNSError
+	text := err.Error()
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return final
+	case errors.Is(err, errProxyRefused):
+		return final
+	// net/http dials again on its own: after an attempt had a connection, a dial
+	// error doesn't mean that nothing was sent.
+	case !connected && (isDial(err) || errors.Is(err, errProxyFailed)):
+		return notProcessed
+	// net/http and crypto/tls export no types for these, so match on text.
+	case !connected && strings.Contains(text, "net/http: TLS handshake timeout"):
+		return notProcessed
+	case strings.Contains(text, "tls: "), strings.Contains(text, "x509: "), errors.Is(err, http.ErrSchemeMismatch):
+		return final
+	}
+	return possiblyProcessed
+}
+
+// isDial reports whether err means that no connection was made, to the server or
+// to a proxy.
+func isDial(err error) bool {
+	var op *net.OpError
+	for errors.As(err, &op) && op.Op == "proxyconnect" {
+		err = op.Err
+	}
+	return op != nil && op.Op == "dial"
+}

@@ -1,0 +1,39 @@
+package client
+
+import (
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/oneloop-ai/oneloop-go/gen"
+)
+
+// Package client has every operation and field that the generated code has.
+func TestClientHasAllThatIsGenerated(t *testing.T) {
+	generated, exported := reflect.TypeFor[*gen.Client](), reflect.TypeFor[*Client]()
+	for i := range generated.NumMethod() {
+		name := generated.Method(i).Name
+		if _, ok := exported.MethodByName(name); !ok {
+			t.Errorf("Client has no method %s", name)
+		}
+	}
+	for wire, own := range map[reflect.Type]reflect.Type{
+		reflect.TypeFor[gen.GenerateLinkTokenRequest]():  reflect.TypeFor[GenerateLinkTokenRequest](),
+		reflect.TypeFor[gen.GenerateLinkTokenResponse](): reflect.TypeFor[LinkToken](),
+		reflect.TypeFor[gen.ValidateLinkTokenResponse](): reflect.TypeFor[LinkTokenValidation](),
+	} {
+		if got, want := jsonNames(own), jsonNames(wire); !maps.Equal(got, want) {
+			t.Errorf("%v has the fields %v, and %v has %v", own, got, wire, want)
+		}
+	}
+}
+
+// jsonNames returns the names of t's fields, and their names in JSON.
+func jsonNames(t reflect.Type) map[string]string {
+	names := map[string]string{}
+	for _, field := range reflect.VisibleFields(t) {
+		names[field.Name], _, _ = strings.Cut(field.Tag.Get("json"), ",")
+	}
+	return names
+}

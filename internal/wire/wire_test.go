@@ -1,0 +1,58 @@
+package wire
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestField(t *testing.T) {
+	type object struct {
+		S Field[string] `json:"s"`
+		N Field[int64]  `json:"n"`
+		B Field[bool]   `json:"b"`
+	}
+	text := func(s string) object { return object{S: Field[string]{Value: s, Times: 1}} }
+	for body, want := range map[string]object{
+		`{}`:                        {},
+		`{"s":""}`:                  text(""),
+		`{"s":"x"}`:                 text("x"),
+		`{"s":"a\u0062\n\"\\"}`:     text("ab\n\"\\"),
+		`{"S":"x"}`:                 text("x"),
+		`{"s":null}`:                {S: Field[string]{Times: 1, Null: true}},
+		`{"s":"x","S":"y"}`:         {S: Field[string]{Value: "y", Times: 2}},
+		`{"s":null,"s":"x"}`:        {S: Field[string]{Value: "x", Times: 2, Null: true}},
+		`{"s":1}`:                   {S: Field[string]{Times: 1, Wrong: true}},
+		`{"s":["x"]}`:               {S: Field[string]{Times: 1, Wrong: true}},
+		`{"n":12,"b":true}`:         {N: Field[int64]{Value: 12, Times: 1}, B: Field[bool]{Value: true, Times: 1}},
+		`{"n":-1,"b":false}`:        {N: Field[int64]{Value: -1, Times: 1}, B: Field[bool]{Times: 1}},
+		`{"n":1.5,"b":"true"}`:      {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
+		`{"n":1e3,"b":1}`:           {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
+		`{"n":9223372036854775808}`: {N: Field[int64]{Times: 1, Wrong: true}},
+	} {
+		var got object
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+		if got != want {
+			t.Errorf("%s: got %+v, want %+v", body, got, want)
+		}
+	}
+}
+
+// Decoding plain values costs few allocations, because every call does it.
+func TestFieldAllocations(t *testing.T) {
+	body := []byte(`{"token":"lt_0123456789","expiresAt":1893456000000}`)
+	allocs := testing.AllocsPerRun(100, func() {
+		var got struct {
+			Token     Field[string] `json:"token"`
+			ExpiresAt Field[int64]  `json:"expiresAt"`
+		}
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Logf("%.0f allocations", allocs)
+	if allocs > 10 {
+		t.Errorf("%.0f allocations, want at most 10", allocs)
+	}
+}
