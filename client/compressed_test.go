@@ -1,0 +1,93 @@
+package client_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+)
+
+func gzipped(tb testing.TB, text string) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, _ = w.Write([]byte(text))
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// Nothing is asked to be compressed, and nothing is decompressed: empty members
+// of gzip without end are no bytes at all, however many come over the wire.
+func TestEndlessCompressedResponse(t *testing.T) {
+	t.Parallel()
+	const most = 1<<20 + 8<<20 // what is promised, and what sockets may hold
+	member := bytes.Repeat(gzipped(t, ""), 1000)
+	for _, status := range []int{200, 400} {
+		for name, opts := range map[string][]client.Option{
+			"own transport":    nil,
+			"user's transport": {via(&http.Transport{DisableKeepAlives: true})},
+		} {
+			t.Run(fmt.Sprint(status, "/", name), func(t *testing.T) {
+				t.Parallel()
+				var sent atomic.Int64
+				gone := make(chan struct{})
+				base := rawServer(t, func(conn net.Conn, _, _ int) bool {
+					defer close(gone)
+					_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d x\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n", status)
+					for {
+						n, err := conn.Write(member)
+						if sent.Add(int64(n)); err != nil {
+							return false
+						}
+					}
+				})
+				c := newClient(t, append(opts, client.WithBaseURL(base), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1, AttemptTimeout: time.Second}))...)
+				_, err := validate.call(t.Context(), c)
+				if status == 200 && !errors.Is(err, client.ErrMalformedResponse) {
+					t.Errorf("got %v, want ErrMalformedResponse", err)
+				}
+				if status == 400 && asResponse(t, err).StatusCode != 400 {
+					t.Errorf("got %v, want the 400", err)
+				}
+				<-gone // by now the connection was closed
+				if sent.Load() > most {
+					t.Errorf("%d MiB were read, want at most 1 and what is in flight", sent.Load()>>20)
+				}
+			})
+		}
+	}
+}
+
+func TestRequestsAskForNoCompression(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]client.Option{
+		"own transport":    nil,
+		"user's transport": {via(&http.Transport{DisableKeepAlives: true})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got [][]string
+			server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				got = append(got, r.Header["Accept-Encoding"])
+				respondOK(w, r)
+			}))
+			c := newClient(t, append(opts, client.WithBaseURL(server.URL))...)
+			for _, op := range operations {
+				if _, err := op.call(t.Context(), c); err != nil {
+					t.Error(err)
+				}
+			}
+			if fmt.Sprint(got) != "[[identity] [identity]]" {
+				t.Errorf("got the Accept-Encoding %q, want identity", got)
+			}
+		})
+	}
+}
