@@ -17,7 +17,7 @@ const maxResponse = 1 << 20
 
 // silence is how long an attempt waits for a response before its connection, if
 // that was used before, is taken to be dead. A shorter timeout is as long as that.
-const silence = time.Second
+const silence = 500 * time.Millisecond
 
 // maxConns is how many new connections an attempt may go through.
 const maxConns = 4

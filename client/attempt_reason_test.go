@@ -95,7 +95,7 @@ func TestReasonIsTheContext(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		var attempts []client.Attempt
 		_, err := validate.call(ctx, newClient(t, via(roundTripFunc(hangs)), record(&attempts)))
-		if last := checkAttempts(t, attempts, err); last.Reason != "context done" || !errors.Is(err, context.Canceled) {
+		if last := checkAttempts(t, attempts, err); last.Reason != "context canceled" || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v and the reason %q", err, last.Reason)
 		}
 	})
