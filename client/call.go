@@ -49,12 +49,14 @@ func (c *call) ended(ctx context.Context) error {
 // end returns the call's result or error. err is what kept the request from
 // being sent, if there was no attempt.
 func (c *call) end(ctx context.Context, err error) (any, error) {
-	ended := c.ended(ctx)
-	switch _, isResponse := c.last.Err.(*ErrorResponse); {
+	switch {
 	case c.last.Number == 0:
 		return nil, c.failed(err)
 	case c.last.Err == nil:
 		return c.result, nil
+	}
+	ended := c.ended(ctx)
+	switch _, isResponse := c.last.Err.(*ErrorResponse); {
 	case !isResponse:
 		return nil, c.failed(join(ended, c.last.Err))
 	case ended != nil:

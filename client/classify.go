@@ -41,17 +41,13 @@ func classifyError(connected bool, err error) class {
 	var dns *net.DNSError
 	text := err.Error()
 	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
+	case errors.As(err, &dns) && dns.IsNotFound, errors.Is(err, errProxyRefused):
 		return final
-	case errors.Is(err, errProxyRefused):
-		return final
-	// net/http dials again on its own: after an attempt had a connection, a dial
-	// error doesn't mean that nothing was sent.
-	case !connected && (isDial(err) || errors.Is(err, errProxyFailed)):
+	// net/http dials again on its own: after an attempt had a connection, a failure
+	// to connect doesn't mean that nothing was sent.
+	case !connected && (isDial(err) || errors.Is(err, errProxyFailed) || strings.Contains(text, "net/http: TLS handshake timeout")):
 		return notProcessed
 	// net/http and crypto/tls export no types for these, so match on text.
-	case !connected && strings.Contains(text, "net/http: TLS handshake timeout"):
-		return notProcessed
 	case strings.Contains(text, "tls: "), strings.Contains(text, "x509: "), errors.Is(err, http.ErrSchemeMismatch):
 		return final
 	}

@@ -35,9 +35,6 @@ var (
 	ErrMalformedResponse = errors.New("oneloop: malformed response")
 )
 
-// maxErrorBody is how much of an error response's body is kept, in bytes.
-const maxErrorBody = 64 << 10
-
 // An ErrorResponse is a response outside 2xx, whatever its body. That includes
 // redirects, because they are not followed. Get it with errors.As, or match it
 // with errors.Is against the sentinels.
@@ -82,7 +79,7 @@ func newErrorResponse(c *call, resp *http.Response, body []byte) *ErrorResponse 
 		Message:    cmp.Or(limit(c.redact(wire.Error.Message)), http.StatusText(resp.StatusCode)),
 		Attempts:   c.last.Number,
 		Header:     resp.Header,
-		Body:       body[:min(len(body), maxErrorBody)],
+		Body:       body[:min(len(body), 64<<10)],
 	}
 	e.RetryAfter, _ = parseRetryAfter(resp.Header.Get("Retry-After"))
 	return e

@@ -15,10 +15,6 @@ import (
 // some even cut off connections, whose paths are much longer.
 const maxLinkToken = 2 << 10
 
-// linkTokenAlphabet has the characters that RFC 3986 allows in a path segment
-// without escaping. Gateways may decode an escaped character twice.
-const linkTokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
-
 // A LinkTokenValidation is what Oneloop says about a link token.
 type LinkTokenValidation struct {
 	// Valid decides. If it is false, the token must not be accepted, whatever the
@@ -60,10 +56,17 @@ func linkTokenProblem(name, token string) string {
 		return name + ` is "." or ".."`
 	case len(token) > maxLinkToken:
 		return name + " is longer than 2,048 characters"
-	case strings.Trim(token, linkTokenAlphabet) != "":
+	case strings.ContainsFunc(token, needsEscape):
 		return name + " has a character that is not allowed"
 	}
 	return ""
+}
+
+// needsEscape reports whether RFC 3986 does not allow r in a path segment as it is.
+// Gateways may decode an escaped character twice.
+func needsEscape(r rune) bool {
+	isLetter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	return !isLetter && !strings.ContainsRune("0123456789-._~!$&'()*+,;=:@", r)
 }
 
 func decodeLinkTokenValidation(header http.Header, body []byte) (any, error) {
