@@ -2,9 +2,10 @@ package clienttest
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -12,15 +13,17 @@ import (
 // SDKKey is the SDK key that an API accepts.
 const SDKKey = "sdk_test"
 
-// defaultLifetime is the fake's choice: Oneloop does not say how long a link
+// defaultLifetime is the fake's choice: Oneloop does not document how long a link
 // token lives.
 const defaultLifetime = 15 * time.Minute
 
 // An API is the Oneloop API in memory: an http.Handler and an
-// http.RoundTripper over the same state. It is safe for concurrent use.
+// http.RoundTripper over the same state. It is safe for concurrent use. Make it
+// with [NewAPI].
 type API struct {
-	lifetime time.Duration
-	now      func() time.Time
+	lifetime  time.Duration
+	now       func() time.Time
+	nilOption bool
 
 	mu       sync.Mutex
 	advanced time.Duration
@@ -30,8 +33,8 @@ type API struct {
 }
 
 type linkToken struct {
-	of        Request
-	epoch     int64 // when it expires, as the contract says it
+	owner     Request
+	epoch     int64 // its expiry, as the contract's number
 	expiresAt time.Time
 	revoked   bool
 }
@@ -50,6 +53,10 @@ func WithClock(now func() time.Time) Option { return func(a *API) { a.now = now 
 func NewAPI(opts ...Option) *API {
 	a := &API{lifetime: defaultLifetime, now: time.Now, tokens: map[string]*linkToken{}}
 	for _, opt := range opts {
+		if opt == nil {
+			a.nilOption = true
+			continue
+		}
 		opt(a)
 	}
 	return a
@@ -59,6 +66,13 @@ func NewAPI(opts ...Option) *API {
 //
 //	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
 func (a *API) HTTPClient() *http.Client { return &http.Client{Transport: a} }
+
+// Advance adds d to the clock. Several calls add up; d may be negative.
+func (a *API) Advance(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.advanced += d
+}
 
 // Revoke makes linkToken invalid, and reports whether a had made it.
 func (a *API) Revoke(linkToken string) bool {
@@ -71,84 +85,51 @@ func (a *API) Revoke(linkToken string) bool {
 	return ok
 }
 
-// Advance adds d to the clock. Several calls add up; d may be negative.
-func (a *API) Advance(d time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.advanced += d
-}
-
-// Requests returns the requests that a got, the oldest first. Requests that it
-// refused and requests that met a fault are among them.
+// Requests returns the requests that a received, the oldest first. Requests that
+// it refused and requests that met a fault are among them.
 func (a *API) Requests() []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return append([]Request(nil), a.requests...)
+	return slices.Clone(a.requests)
 }
 
-// answer is what an API says to a request.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// errorAnswer has the contract's error shape. Which number stands in code, and
-// how a message reads, is the fake's choice.
-func errorAnswer(status int, message string) answer {
-	type detail struct {
-		Code    int    `json:"code"`
-		Message string `json:"message"`
+// misuse returns what is wrong with how a was made, or "".
+func (a *API) misuse() string {
+	switch {
+	case a.tokens == nil:
+		return "the API was not made with NewAPI"
+	case a.nilOption:
+		return "NewAPI was given a nil Option"
+	case a.now == nil:
+		return "WithClock was given nil"
 	}
-	return jsonAnswer(status, struct {
-		Error detail `json:"error"`
-	}{detail{status, message}})
+	return ""
 }
 
-func jsonAnswer(status int, body any) answer {
-	encoded, _ := json.Marshal(body) // of our own types: it can't fail
-	return answer{status, http.Header{"Content-Type": {"application/json"}}, encoded}
-}
-
-// serve answers r, or returns the error with which its connection ends.
-func (a *API) serve(r *http.Request) (answer, error) {
+// serve returns the response to r, or the error with which its connection ends.
+func (a *API) serve(r *http.Request) (response, error) {
 	request, refusal := read(r)
-	if r.Body != nil { // else net/http would not notice that the client has gone
+	if r.Body != nil { // net/http notices that a client has left only after the body
 		_, _ = io.Copy(io.Discard, r.Body)
+	}
+	if what := a.misuse(); what != "" {
+		return misuseResponse(what), nil
 	}
 	if fault, ok := a.record(request); ok {
 		if fault.late {
-			a.answer(r, request, refusal)
+			a.respond(r, request, refusal)
 		}
-		switch own, err := fault.strike(r.Context()); {
+		switch resp, err := fault.strike(r.Context()); {
 		case err != nil:
-			return answer{}, err
-		case own != nil:
-			return *own, nil
+			return response{}, err
+		case resp != nil:
+			return *resp, nil
 		}
 	}
-	return a.answer(r, request, refusal), nil
+	return a.respond(r, request, refusal), nil
 }
 
-// answer acts, and answers as if there were no faults.
-func (a *API) answer(r *http.Request, request Request, refusal *answer) answer {
-	switch {
-	case refusal != nil && request.Operation == "":
-		return *refusal
-	case r.Header.Get("Authorization") != "Bearer "+SDKKey:
-		return errorAnswer(http.StatusUnauthorized, "invalid SDK key")
-	case refusal != nil:
-		return *refusal
-	case a.now == nil:
-		return *mistake("WithClock was given nil")
-	case request.Operation == "generateLinkToken":
-		return a.generate(request)
-	default:
-		return a.validate(request)
-	}
-}
-
-// record keeps the request and takes the fault that is queued for it.
+// record keeps the request and returns the fault that it meets, if any.
 func (a *API) record(r Request) (fault Fault, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -160,33 +141,56 @@ func (a *API) record(r Request) (fault Fault, ok bool) {
 	return fault, true
 }
 
-func (a *API) generate(r Request) answer {
-	now := a.now() // before the lock: a test's clock may ask a
+// respond acts on a request, and responds as if there were no faults.
+func (a *API) respond(r *http.Request, request Request, refusal *response) response {
+	switch {
+	case refusal != nil && request.Operation == "":
+		return *refusal
+	case !authorized(r):
+		return errorResponse(http.StatusUnauthorized, "invalid SDK key")
+	case refusal != nil:
+		return *refusal
+	case request.Operation == generateLinkToken:
+		return a.generate(request)
+	default:
+		return a.validate(request)
+	}
+}
+
+// authorized reports whether r has the SDK key. RFC 9110 lets the scheme be in
+// any case.
+func authorized(r *http.Request) bool {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") && strings.TrimLeft(key, " ") == SDKKey
+}
+
+func (a *API) generate(r Request) response {
+	now := a.now() // before the lock: a test's clock may call a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	expiresAt := now.Add(a.advanced + a.lifetime)
 	if expiresAt.Unix() <= 0 || expiresAt.UTC().Year() > 9999 {
-		return *mistake("a link token would expire before 1970 or after 9999")
+		return misuseResponse("a link token would expire before 1970 or after 9999")
 	}
 	token := "lt_test_" + rand.Text()
-	t := &linkToken{of: r}
+	t := &linkToken{owner: r}
 	t.epoch, t.expiresAt = epoch(expiresAt)
 	a.tokens[token] = t
-	return jsonAnswer(http.StatusOK, struct {
+	return jsonResponse(http.StatusOK, struct {
 		Token     string `json:"token"`
 		ExpiresAt int64  `json:"expiresAt"`
 	}{token, t.epoch})
 }
 
-func (a *API) validate(r Request) answer {
-	now := a.now() // before the lock: a test's clock may ask a
+func (a *API) validate(r Request) response {
+	now := a.now() // before the lock: a test's clock may call a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t, ok := a.tokens[r.LinkToken]
 	if !ok {
-		return errorAnswer(http.StatusBadRequest, "unknown link token")
+		return errorResponse(http.StatusBadRequest, "unknown link token")
 	}
-	return jsonAnswer(http.StatusOK, struct {
+	return jsonResponse(http.StatusOK, struct {
 		Valid             bool   `json:"valid"`
 		ExpiresAt         int64  `json:"expiresAt"`
 		WorkspaceID       string `json:"workspaceId"`
@@ -195,15 +199,15 @@ func (a *API) validate(r Request) answer {
 	}{
 		Valid:             !t.revoked && now.Add(a.advanced).Before(t.expiresAt),
 		ExpiresAt:         t.epoch,
-		WorkspaceID:       t.of.WorkspaceID,
-		CustomerID:        t.of.CustomerID,
-		ExternalBillingID: t.of.ExternalBillingID,
+		WorkspaceID:       t.owner.WorkspaceID,
+		CustomerID:        t.owner.CustomerID,
+		ExternalBillingID: t.owner.ExternalBillingID,
 	})
 }
 
-// epoch returns t as the contract's number, and the time that this number says.
-// It is in milliseconds, but where package client would take them for seconds:
-// before March 1973.
+// epoch returns t as the contract's number, and the time that this number means.
+// It is in milliseconds, except before March 1973: package client would take so
+// few milliseconds for seconds.
 func epoch(t time.Time) (int64, time.Time) {
 	if ms := t.UnixMilli(); ms >= 1e11 {
 		return ms, time.UnixMilli(ms)

@@ -1,28 +1,28 @@
 // Package clienttest is the Oneloop API in memory, for tests of code that calls
 // it and for programs that run offline.
 //
-// An [API] has state: a link token that it generated validates with the same
-// customer, workspace and billing id until it expires or is revoked; after that
+// An [API] keeps state: a link token that it generated validates with the same
+// customer, workspace and billing id until it expires or is revoked; from then on
 // its validation has valid set to false. It accepts one SDK key, [SDKKey], and
-// answers 401 to any other. It opens no socket unless asked to, imports only the
-// standard library, and works in a testing/synctest bubble, where it and the
-// retries of package client use the bubble's clock.
+// responds with 401 to any other. It opens no socket unless
+// asked to, imports only the standard library, and works in a testing/synctest
+// bubble, where it and the retries of package client use the bubble's clock.
 //
-// Some of its answers are the fake's choice, because Oneloop doesn't document
-// them: it answers 400 to a bad body and to a token that it never made, tokens
-// live for 15 minutes, and error.code equals the status.
+// Oneloop doesn't document everything. These are the fake's own choices: 400 for
+// a bad body and for a token that it never made, a lifetime of 15 minutes, and an
+// error.code that equals the status.
 //
 // # Three ways to test
 //
 // The fake API, as in the example of [NewAPI]. The client is real: it builds
-// requests and reads answers. Use this unless you have a reason not to.
-// [API.Queue] makes faults happen, [API.Advance] and [API.Revoke] end tokens, and
-// [API.Requests] returns what was asked. httptest.NewServer(api) puts the fake on
-// a socket, for programs in another process.
+// requests and reads responses. Use this unless you have a reason not to.
+// [API.Queue] makes requests fail, [API.Advance] and [API.Revoke]
+// end tokens, and [API.Requests] returns what
+// arrived.
 //
 // github.com/jarcoal/httpmock, as in the example "httpmock". Use it if the
-// project already mocks everything with it. You decide what Oneloop answers, and
-// keep that true yourself. The endpoints are
+// project already mocks everything with it. You write Oneloop's responses, and
+// you keep them true to its API. The endpoints are
 //
 //	POST https://prod.oneloop.ai/api/v1/link-token
 //	GET  https://prod.oneloop.ai/api/v1/link-token/{token}
@@ -37,9 +37,15 @@
 // package client can be made by hand: &client.ErrorResponse{StatusCode: 429}
 // matches client.ErrRateLimited.
 //
-// # Mistakes in a test
+// # Other processes
 //
-// A mistake, such as a fault with the status 99, is answered with 501, which the
-// client doesn't retry, and a message that begins with "clienttest:". A panic in
-// the goroutine of a server would end the whole test program.
+// httptest.NewServer(api) puts the fake on a socket with a free port, and
+// http.ListenAndServe("127.0.0.1:8090", api) on a fixed one.
+//
+// # Misuse
+//
+// A test's own error, such as a fault with the status 99, gives a 501, which the
+// client doesn't retry, with a message that begins with "clienttest:". It is not
+// a panic, which would end the whole test program if it happened in a server's
+// goroutine.
 package clienttest

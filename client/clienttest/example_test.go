@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -78,6 +79,12 @@ func ExampleAPI_ServeHTTP() {
 
 	fmt.Println(admits(ctx, c, "lt_unknown"))
 	// Output: no
+}
+
+// A fixed port, for programs that ONELOOP_BASE_URL sends to the fake.
+func ExampleAPI_ServeHTTP_fixedPort() {
+	err := http.ListenAndServe("127.0.0.1:8090", clienttest.NewAPI())
+	log.Fatal(err)
 }
 
 func Example_httpmock() {

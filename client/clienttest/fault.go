@@ -10,18 +10,18 @@ import (
 )
 
 // A Fault is something that goes wrong with one request. The functions of this
-// package make faults; the zero Fault is a mistake.
+// package make faults; the zero Fault is misuse.
 type Fault struct {
-	// effect returns an answer of the fault's own, or the error with which the
-	// connection ends, or neither: then the request is answered as usual.
-	effect func(context.Context) (*answer, error)
-	// late faults take effect after the API has acted.
-	late bool
+	// effect returns the fault's own response, or the error with which the
+	// connection ends, or neither: then the API responds as usual.
+	effect func(context.Context) (*response, error)
+	late   bool // the API acts before effect
 }
 
-func (f Fault) strike(ctx context.Context) (*answer, error) {
+func (f Fault) strike(ctx context.Context) (*response, error) {
 	if f.effect == nil {
-		return mistake("a zero Fault was queued"), nil
+		resp := misuseResponse("a zero Fault was queued")
+		return &resp, nil
 	}
 	return f.effect(ctx)
 }
@@ -34,72 +34,68 @@ func (a *API) Queue(faults ...Fault) {
 	a.faults = append(a.faults, faults...)
 }
 
-// Status answers with a status from 200 to 599 and a body of the contract's error
-// shape.
+// Status responds with a status from 200 to 599 and a body of the contract's
+// error shape.
 func Status(status int) Fault {
-	return Answer(status, nil, string(errorAnswer(status, http.StatusText(status)).body))
+	return Answer(status, nil, string(errorResponse(status, http.StatusText(status)).body))
 }
 
 // StatusRetryAfter is Status with a Retry-After header: after in seconds,
-// rounded up.
+// rounded up. A negative after is 0.
 func StatusRetryAfter(status int, after time.Duration) Fault {
 	seconds := int64(max(0, after) / time.Second)
 	if after > time.Duration(seconds)*time.Second {
 		seconds++
 	}
 	return Answer(status, http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}},
-		string(errorAnswer(status, http.StatusText(status)).body))
+		string(errorResponse(status, http.StatusText(status)).body))
 }
 
-// Answer answers with any status from 200 to 599, any header and any body. If
+// Answer responds with any status from 200 to 599, any header and any body. If
 // header has no Content-Type, it is application/json; if it has one without a
-// value ("Content-Type": nil), none is sent.
+// value ("Content-Type": nil), none is sent. Content-Length and Transfer-Encoding
+// in header are ignored. Answer copies header.
 func Answer(status int, header http.Header, body string) Fault {
-	return Fault{effect: func(context.Context) (*answer, error) {
-		if status < 200 || status > 599 {
-			return mistake("a fault has status " + strconv.Itoa(status)), nil
-		}
-		a := answer{status, header.Clone(), []byte(body)}
-		if a.header == nil {
-			a.header = http.Header{}
-		}
-		if status == http.StatusNoContent || status == http.StatusNotModified {
-			a.body = nil // as on a socket
-		}
-		if _, ok := a.header["Content-Type"]; !ok {
-			a.header.Set("Content-Type", "application/json")
-		}
-		return &a, nil
-	}}
+	if status < 200 || status > 599 {
+		return misused("a fault has status " + strconv.Itoa(status))
+	}
+	resp := newResponse(status, header, []byte(body))
+	return Fault{effect: func(context.Context) (*response, error) { return &resp, nil }}
 }
 
-// Cut ends the connection before the API acts.
+// misused is a fault that tells a test what it did wrong.
+func misused(what string) Fault {
+	resp := misuseResponse(what)
+	return Fault{effect: func(context.Context) (*response, error) { return &resp, nil }}
+}
+
+// Cut ends the connection before the API acts. The client sees no status.
 func Cut() Fault {
 	return Fault{effect: reset}
 }
 
 // CutAnswer lets the API act, and ends the connection before the client has the
-// answer: after it, a generated link token exists that nobody knows.
+// response: after it, a generated link token exists that nobody knows.
 func CutAnswer() Fault {
 	return Fault{effect: reset, late: true}
 }
 
-func reset(context.Context) (*answer, error) {
+func reset(context.Context) (*response, error) {
 	return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 }
 
-// Silence says nothing until the request's context ends; on a socket, until the
+// Silence sends nothing until the request's context ends; on a socket, until the
 // client has closed the connection.
 func Silence() Fault {
-	return Fault{effect: func(ctx context.Context) (*answer, error) {
+	return Fault{effect: func(ctx context.Context) (*response, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}}
 }
 
-// Delay answers as usual after d, unless the request's context ends before.
+// Delay responds as usual after d, unless the request's context ends before.
 func Delay(d time.Duration) Fault {
-	return Fault{effect: func(ctx context.Context) (*answer, error) {
+	return Fault{effect: func(ctx context.Context) (*response, error) {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
@@ -109,11 +105,4 @@ func Delay(d time.Duration) Fault {
 			return nil, nil
 		}
 	}}
-}
-
-// mistake tells a test what it did wrong. The status is one that package client
-// doesn't retry.
-func mistake(what string) *answer {
-	a := errorAnswer(http.StatusNotImplemented, "clienttest: "+what)
-	return &a
 }

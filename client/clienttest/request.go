@@ -10,22 +10,32 @@ import (
 	"unicode/utf8"
 )
 
-// A Request is a request that an API got, as far as it could be read. It does not
-// contain the SDK key.
+// The contract's operationIds.
+const (
+	generateLinkToken = "generateLinkToken"
+	validateLinkToken = "validateLinkToken"
+)
+
+// A Request is a request that an API received, as far as it could be read. It does
+// not contain the SDK key.
 type Request struct {
-	Operation string // the contract's operationId; "" for anything else
+	// The contract's operationId; "" for a request that is no operation.
+	Operation string
 
-	// Of generateLinkToken.
-	CustomerID, WorkspaceID, ExternalBillingID string
+	// The arguments of generateLinkToken.
+	CustomerID        string
+	WorkspaceID       string
+	ExternalBillingID string
 
-	// Of validateLinkToken.
+	// The argument of validateLinkToken.
 	LinkToken string
 }
 
-// read finds the operation, under any base path, and its arguments.
-func read(r *http.Request) (Request, *answer) {
-	refuse := func(request Request, status int, message string) (Request, *answer) {
-		refusal := errorAnswer(status, message)
+// read finds the operation, under any base path, and its arguments. If the API is
+// to refuse the request, it returns the response, too.
+func read(r *http.Request) (Request, *response) {
+	refuse := func(request Request, status int, message string) (Request, *response) {
+		refusal := errorResponse(status, message)
 		return request, &refusal
 	}
 	const path = "/api/v1/link-token"
@@ -41,7 +51,7 @@ func read(r *http.Request) (Request, *answer) {
 		return request, nil
 	case r.Method == http.MethodGet && isToken && segment != "" && !strings.Contains(segment, "/"):
 		token, err := url.PathUnescape(segment)
-		request := Request{Operation: "validateLinkToken", LinkToken: token}
+		request := Request{Operation: validateLinkToken, LinkToken: token}
 		if err != nil {
 			return refuse(request, http.StatusBadRequest, "the path does not decode")
 		}
@@ -51,8 +61,9 @@ func read(r *http.Request) (Request, *answer) {
 	}
 }
 
+// readGenerate returns the first problem of the request, or "".
 func readGenerate(r *http.Request) (request Request, problem string) {
-	request.Operation = "generateLinkToken"
+	request.Operation = generateLinkToken
 	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t != "application/json" {
 		return request, "the content type is not application/json"
 	}
@@ -67,20 +78,21 @@ func readGenerate(r *http.Request) (request Request, problem string) {
 	if json.Unmarshal(data, &body) != nil || !utf8.Valid(data) {
 		return request, "the body is not a JSON object"
 	}
-	for name, to := range map[string]*string{
-		"customerId":        &request.CustomerID,
-		"workspaceId":       &request.WorkspaceID,
-		"externalBillingId": &request.ExternalBillingID,
+	for _, field := range []struct {
+		name     string
+		to       *string
+		optional bool
+	}{
+		{"customerId", &request.CustomerID, false},
+		{"workspaceId", &request.WorkspaceID, false},
+		{"externalBillingId", &request.ExternalBillingID, true},
 	} {
-		value, present := body[name]
-		if !present && name == "externalBillingId" {
-			continue
+		value, present := body[field.name]
+		text, isString := value.(string)
+		if !isString && (present || !field.optional) && problem == "" {
+			problem = field.name + " is missing or not a string"
 		}
-		text, ok := value.(string)
-		if !ok {
-			problem = name + " is missing or not a string"
-		}
-		*to = text
+		*field.to = text
 	}
 	return request, problem
 }

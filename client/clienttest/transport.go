@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
-// RoundTrip implements http.RoundTripper: it answers req without a socket.
+// RoundTrip implements http.RoundTripper: it responds to req without a socket.
 func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
@@ -15,44 +16,55 @@ func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
-	said, err := a.serve(req)
+	resp, err := a.serve(req)
 	if err != nil {
 		return nil, err
 	}
+	header := http.Header{}
+	for name, values := range resp.header {
+		if len(values) > 0 {
+			header[name] = slices.Clone(values)
+		}
+	}
 	return &http.Response{
-		Status:        strconv.Itoa(said.status) + " " + http.StatusText(said.status),
-		StatusCode:    said.status,
+		Status:        strconv.Itoa(resp.status) + " " + http.StatusText(resp.status),
+		StatusCode:    resp.status,
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
-		Header:        said.header.Clone(),
-		Body:          io.NopCloser(bytes.NewReader(said.body)),
-		ContentLength: int64(len(said.body)),
+		Header:        header,
+		Body:          io.NopCloser(bytes.NewReader(resp.body)),
+		ContentLength: int64(len(resp.body)),
 		Request:       req,
 	}, nil
 }
 
 // ServeHTTP implements http.Handler. httptest.NewServer(a) puts a on a socket.
+//
+// A fault that ends the connection closes it. Where that is impossible, over
+// HTTP/2 and into an httptest.ResponseRecorder, ServeHTTP panics with
+// http.ErrAbortHandler, as net/http asks of handlers.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	said, err := a.serve(r)
+	resp, err := a.serve(r)
 	if err != nil {
 		cut(w)
 		return
 	}
-	for name, values := range said.header {
-		w.Header()[name] = values
+	for name, values := range resp.header {
+		w.Header()[name] = slices.Clone(values)
 	}
-	w.WriteHeader(said.status)
-	_, _ = w.Write(said.body)
+	w.WriteHeader(resp.status)
+	_, _ = w.Write(resp.body)
 }
 
-// cut ends the connection in the header of an answer: where nothing of an answer has
-// come, net/http sends a GET again by itself.
+// cut closes the connection within the status line, before the status. If it sent
+// nothing at all, net/http's client would send a GET on a kept-alive connection
+// again.
 func cut(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil { // HTTP/2
+	if err != nil {
 		panic(http.ErrAbortHandler) // which net/http does not log
 	}
-	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+	_, _ = io.WriteString(conn, "HTTP/1.1 ")
 	_ = conn.Close()
 }

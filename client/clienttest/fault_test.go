@@ -1,0 +1,178 @@
+package clienttest_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+func TestFaults(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		token := mustGenerate(t, c).Token
+		validate := func() error {
+			_, err := c.ValidateLinkToken(t.Context(), token)
+			return err
+		}
+		response := func(err error) *client.ErrorResponse {
+			t.Helper()
+			var e *client.ErrorResponse
+			if !errors.As(err, &e) {
+				t.Fatalf("got %v, want an *ErrorResponse", err)
+			}
+			return e
+		}
+		for name, test := range map[string]struct {
+			fault clienttest.Fault
+			check func(error) bool
+		}{
+			"403": {clienttest.Status(403), func(err error) bool {
+				e := response(err)
+				return errors.Is(err, client.ErrForbidden) && e.Code == 403 && e.Message == "Forbidden"
+			}},
+			"503 with Retry-After": {clienttest.StatusRetryAfter(503, 1500*time.Millisecond), func(err error) bool { return response(err).RetryAfter == 2*time.Second }},
+			"redirect":             {clienttest.Answer(302, http.Header{"Location": {"/"}}, ""), func(err error) bool { return response(err).StatusCode == 302 }},
+			"no content":           {clienttest.Answer(204, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
+			"HTML":                 {clienttest.Answer(200, http.Header{"Content-Type": {"text/html"}}, "<html>"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
+			"no content type":      {clienttest.Answer(200, http.Header{"Content-Type": nil}, "{}"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
+			"a field missing":      {clienttest.Answer(200, nil, `{"valid":true}`), func(err error) bool { return strings.Contains(err.Error(), "expiresAt") }},
+			"another good body": {clienttest.Answer(200, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`),
+				func(err error) bool { return err == nil }},
+			"cut": {clienttest.Cut(), func(err error) bool {
+				var e *client.ErrorResponse
+				return err != nil && !errors.As(err, &e)
+			}},
+			"delay": {clienttest.Delay(time.Millisecond), func(err error) bool { return err == nil }},
+			"misuse: status 99": {clienttest.Status(99), func(err error) bool {
+				return strings.Contains(response(err).Message, "clienttest: a fault has status 99")
+			}},
+			"misuse: status 0": {clienttest.Answer(0, nil, ""), func(err error) bool { return response(err).StatusCode == 501 }},
+			"misuse: status 600": {clienttest.StatusRetryAfter(600, 0), func(err error) bool {
+				return strings.Contains(response(err).Message, "clienttest: a fault has status 600")
+			}},
+			"status 599":   {clienttest.Status(599), func(err error) bool { return response(err).StatusCode == 599 }},
+			"misuse: zero": {clienttest.Fault{}, func(err error) bool { return strings.Contains(response(err).Message, "zero Fault") }},
+		} {
+			api.Queue(test.fault)
+			if err := validate(); !test.check(err) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			if err := validate(); err != nil {
+				t.Errorf("after %s: got %v", name, err)
+			}
+		}
+		api.Queue(clienttest.Status(500), clienttest.Status(503))
+		api.Queue(clienttest.Status(429))
+		for _, want := range []int{500, 503, 429} {
+			if got := response(validate()).StatusCode; got != want {
+				t.Errorf("got %d, want %d: faults are met in order", got, want)
+			}
+		}
+	})
+}
+
+// The token whose generation is cut off exists, and the retry makes another.
+func TestCutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := 0
+		api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { made++; return time.Now() }))
+		api.Queue(clienttest.CutAnswer())
+		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || made != 2 {
+			t.Errorf("got %v and %d link tokens, want 2", err, made)
+		}
+		api.Queue(clienttest.Cut())
+		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || made != 3 {
+			t.Errorf("got %v and %d link tokens, want 3", err, made)
+		}
+	})
+}
+
+func TestSilence(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		api.Queue(clienttest.Silence())
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := c.GenerateLinkToken(ctx, request); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestDelayEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := clienttest.NewAPI()
+		api.Queue(clienttest.Delay(time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := newClient(t, api).GenerateLinkToken(ctx, request); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want DeadlineExceeded", err)
+		}
+		if got := time.Since(start); got != time.Second {
+			t.Errorf("it took %v, want 1s", got)
+		}
+	})
+}
+
+// Retries, waits, timeouts and expiry run on the bubble's clock.
+func TestInSynctest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := clienttest.NewAPI()
+		c := newClient(t, api)
+		start := time.Now()
+		api.Queue(clienttest.Silence(), clienttest.StatusRetryAfter(503, 5*time.Second), clienttest.Delay(2*time.Second))
+		token, err := c.GenerateLinkToken(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Since(start); got < 15*time.Second || got > 16*time.Second {
+			t.Errorf("it took %v, want 8 s of silence, 5 s of waiting, and 2 s of delay", got)
+		}
+		time.Sleep(time.Until(token.ExpiresAt) - 1)
+		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || !v.Valid {
+			t.Errorf("before it expires: %+v, %v", v, err)
+		}
+		time.Sleep(time.Nanosecond) // now it is ExpiresAt
+		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid {
+			t.Errorf("when it expires: %+v, %v", v, err)
+		}
+	})
+}
+
+// Silence ends when the client goes, even if the request was not read as JSON.
+func TestSilenceOnASocketEnds(t *testing.T) {
+	api := clienttest.NewAPI()
+	server := httptest.NewServer(api)
+	defer server.Close() // which waits for the handler
+	api.Queue(clienttest.Silence())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL+"/api/v1/link-token", strings.NewReader("not JSON"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		resp.Body.Close()
+		t.Error("got a response")
+	}
+}
+
+func TestLongestRetryAfter(t *testing.T) {
+	api := clienttest.NewAPI()
+	api.Queue(clienttest.StatusRetryAfter(503, 1<<63-1), clienttest.StatusRetryAfter(503, -time.Hour))
+	c := newClient(t, api, once)
+	for _, want := range []time.Duration{1<<63 - 1, 0} {
+		_, err := c.GenerateLinkToken(t.Context(), request)
+		var e *client.ErrorResponse
+		if !errors.As(err, &e) || e.RetryAfter != want {
+			t.Errorf("got %v with RetryAfter %v, want %v", err, e.RetryAfter, want)
+		}
+	}
+}

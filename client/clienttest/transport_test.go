@@ -1,0 +1,151 @@
+package clienttest_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+// The same header arrives in memory and on a socket, where net/http adds a Date.
+func TestHeadersAreTheSame(t *testing.T) {
+	long := strings.Repeat("x", 64<<10) // too long for net/http to compute its length
+	for name, test := range map[string]struct {
+		status int
+		header http.Header
+		body   string
+		want   http.Header
+	}{
+		"none":               {200, nil, "{}", http.Header{"Content-Type": {"application/json"}, "Content-Length": {"2"}}},
+		"long body":          {200, nil, long, http.Header{"Content-Type": {"application/json"}, "Content-Length": {"65536"}}},
+		"names in any case":  {503, http.Header{"retry-after": {"2"}, "content-TYPE": {"text/plain"}}, "", http.Header{"Retry-After": {"2"}, "Content-Type": {"text/plain"}, "Content-Length": {"0"}}},
+		"a name twice":       {200, http.Header{"X-A": {"1", "2"}, "x-a": {"3"}}, "", http.Header{"X-A": {"1", "2", "3"}, "Content-Type": {"application/json"}, "Content-Length": {"0"}}},
+		"no content type":    {200, http.Header{"content-type": nil}, "{}", http.Header{"Content-Length": {"2"}}},
+		"a wrong length":     {200, http.Header{"content-length": {"7"}}, "{}", http.Header{"Content-Type": {"application/json"}, "Content-Length": {"2"}}},
+		"chunked":            {200, http.Header{"Transfer-Encoding": {"chunked"}}, "{}", http.Header{"Content-Type": {"application/json"}, "Content-Length": {"2"}}},
+		"status with a body": {204, http.Header{"Content-Length": {"7"}}, "{}", http.Header{"Content-Type": {"application/json"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := clienttest.NewAPI()
+			server := httptest.NewServer(api)
+			defer server.Close()
+			for _, hc := range []*http.Client{api.HTTPClient(), server.Client()} {
+				api.Queue(clienttest.Answer(test.status, test.header, test.body))
+				resp, err := hc.Get(server.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || test.status != 204 && string(body) != test.body {
+					t.Errorf("got %d bytes, %v, want %d", len(body), err, len(test.body))
+				}
+				resp.Header.Del("Date")
+				if !reflect.DeepEqual(resp.Header, test.want) || resp.ContentLength != int64(len(body)) {
+					t.Errorf("got %v and length %d, want %v and %d", resp.Header, resp.ContentLength, test.want, len(body))
+				}
+			}
+		})
+	}
+}
+
+func TestHeadersAreCopied(t *testing.T) {
+	api := clienttest.NewAPI()
+	header := http.Header{"X-A": {"before"}}
+	fault := clienttest.Answer(200, header, "")
+	api.Queue(fault, fault, fault, fault)
+	header["X-A"][0] = "after"
+	header.Set("X-B", "after")
+	for range 2 {
+		resp, err := api.HTTPClient().Get("http://oneloop.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header; got.Get("X-A") != "before" || got.Get("X-B") != "" {
+			t.Errorf("got %v", got)
+		}
+		resp.Header["X-A"][0] = "changed by a client"
+
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		w.Header()["X-A"][0] = "changed by a middleware"
+	}
+}
+
+// No client can take a cut for a response: what it receives holds no status.
+func TestCutSendsNoStatus(t *testing.T) {
+	for name, fault := range map[string]clienttest.Fault{"Cut": clienttest.Cut(), "CutAnswer": clienttest.CutAnswer()} {
+		api := clienttest.NewAPI()
+		server := httptest.NewServer(api)
+		defer server.Close()
+		api.Queue(fault)
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET /api/v1/link-token/t HTTP/1.1\r\nHost: oneloop.example\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(conn); err != nil || strings.Contains(string(got), "\n") || strings.ContainsAny(string(got), "2345") {
+			t.Errorf("%s sends %q, %v", name, got, err)
+		}
+	}
+}
+
+// net/http's client sends a GET on a kept-alive connection again if the connection
+// is closed before the first byte of a response. A cut must not look like that.
+func TestCutIsNotReplayed(t *testing.T) {
+	api := clienttest.NewAPI()
+	server := httptest.NewServer(api)
+	defer server.Close()
+	for _, fault := range []clienttest.Fault{clienttest.Delay(0), clienttest.Cut()} {
+		api.Queue(fault)
+		resp, err := server.Client().Get(server.URL + "/api/v1/link-token/t")
+		if err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}
+	if got := len(api.Requests()); got != 2 {
+		t.Errorf("the API received %d requests, want 2", got)
+	}
+}
+
+func TestCutOverHTTP2(t *testing.T) {
+	api := clienttest.NewAPI()
+	server := httptest.NewUnstartedServer(api)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	api.Queue(clienttest.Cut(), clienttest.Delay(0))
+	if resp, err := server.Client().Get(server.URL + "/api/v1/link-token/t"); err == nil {
+		resp.Body.Close()
+		t.Errorf("got %s, want an error", resp.Status)
+	}
+	resp, err := server.Client().Get(server.URL + "/api/v1/link-token/t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.ProtoMajor != 2 || resp.StatusCode != 401 {
+		t.Errorf("after the cut: got %s %s, want HTTP/2.0 401", resp.Proto, resp.Status)
+	}
+}
+
+func TestCutIntoARecorder(t *testing.T) {
+	api := clienttest.NewAPI()
+	api.Queue(clienttest.Cut())
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler {
+			t.Errorf("got the panic %v, want http.ErrAbortHandler", got)
+		}
+	}()
+	api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	t.Error("a cut connection left a response")
+}
