@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// SDKKey is the SDK key that an API accepts.
+// SDKKey is the SDK key that an API accepts unless WithSDKKey or
+// [API.SetSDKKey] names another.
 const SDKKey = "sdk_test"
 
 // defaultLifetime is the fake's choice: Oneloop does not document how long a link
@@ -26,6 +27,7 @@ type API struct {
 	nilOption bool
 
 	mu       sync.Mutex
+	sdkKey   string
 	advanced time.Duration
 	tokens   map[string]*linkToken
 	faults   []Fault
@@ -49,9 +51,13 @@ func WithLifetime(d time.Duration) Option { return func(a *API) { a.lifetime = d
 // WithClock sets the clock by which link tokens expire; the default is time.Now.
 func WithClock(now func() time.Time) Option { return func(a *API) { a.now = now } }
 
+// WithSDKKey sets the SDK key that the API accepts; the default is [SDKKey]. With
+// "" it accepts none.
+func WithSDKKey(key string) Option { return func(a *API) { a.sdkKey = key } }
+
 // NewAPI returns an API without link tokens.
 func NewAPI(opts ...Option) *API {
-	a := &API{lifetime: defaultLifetime, now: time.Now, tokens: map[string]*linkToken{}}
+	a := &API{lifetime: defaultLifetime, now: time.Now, sdkKey: SDKKey, tokens: map[string]*linkToken{}}
 	for _, opt := range opts {
 		if opt == nil {
 			a.nilOption = true
@@ -66,6 +72,14 @@ func NewAPI(opts ...Option) *API {
 //
 //	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
 func (a *API) HTTPClient() *http.Client { return &http.Client{Transport: a} }
+
+// SetSDKKey replaces the SDK key that a accepts, as a rotation does. With "" it
+// accepts none, as after a revocation.
+func (a *API) SetSDKKey(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sdkKey = key
+}
 
 // Advance adds d to the clock. Several calls add up; d may be negative.
 func (a *API) Advance(d time.Duration) {
@@ -146,7 +160,7 @@ func (a *API) respond(r *http.Request, request Request, refusal *response) respo
 	switch {
 	case refusal != nil && request.Operation == "":
 		return *refusal
-	case !authorized(r):
+	case !a.authorized(r):
 		return errorResponse(http.StatusUnauthorized, "invalid SDK key")
 	case refusal != nil:
 		return *refusal
@@ -159,9 +173,11 @@ func (a *API) respond(r *http.Request, request Request, refusal *response) respo
 
 // authorized reports whether r has the SDK key. RFC 9110 lets the scheme be in
 // any case.
-func authorized(r *http.Request) bool {
+func (a *API) authorized(r *http.Request) bool {
 	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && strings.TrimLeft(key, " ") == SDKKey
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sdkKey != "" && strings.EqualFold(scheme, "Bearer") && strings.TrimLeft(key, " ") == a.sdkKey
 }
 
 func (a *API) generate(r Request) response {

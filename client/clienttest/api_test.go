@@ -122,6 +122,36 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
+func TestSDKKeys(t *testing.T) {
+	api := clienttest.NewAPI(clienttest.WithSDKKey("sdk_first"))
+	key := "sdk_first"
+	c, err := client.New("", client.WithHTTPClient(api.HTTPClient()), once,
+		client.WithKeySource(func(context.Context) (string, error) { return key, nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name, accepted, sent string
+		want                 error
+	}{
+		{"the key of WithSDKKey", "sdk_first", "sdk_first", nil},
+		{"rotated, client with the old key", "sdk_second", "sdk_first", client.ErrUnauthorized},
+		{"rotated, client with the new key", "sdk_second", "sdk_second", nil},
+		{"revoked", "", "sdk_second", client.ErrUnauthorized},
+		{"the default key, which nobody set", "sdk_second", clienttest.SDKKey, client.ErrUnauthorized},
+	} {
+		api.SetSDKKey(step.accepted)
+		key = step.sent
+		if _, err := c.GenerateLinkToken(t.Context(), request); !errors.Is(err, step.want) {
+			t.Errorf("%s: got %v, want %v", step.name, err, step.want)
+		}
+	}
+	status, _ := send(t, clienttest.NewAPI(clienttest.WithSDKKey("")), "GET", "/api/v1/link-token/t", "Bearer ", "", "")
+	if status != 401 {
+		t.Errorf("an empty key where none is accepted gives %d, want 401", status)
+	}
+}
+
 func TestUnknownToken(t *testing.T) {
 	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
 		if _, err := c.ValidateLinkToken(t.Context(), "lt_unknown"); !errors.Is(err, client.ErrBadRequest) {

@@ -3,8 +3,8 @@
 //
 // An [API] keeps state: a link token that it generated validates with the same
 // customer, workspace and billing id until it expires or is revoked; from then on
-// its validation has valid set to false. It accepts one SDK key, [SDKKey], and
-// responds with 401 to any other. It opens no socket unless
+// its validation has valid set to false. It accepts one SDK key, [SDKKey] unless
+// told otherwise, and responds with 401 to any other. It opens no socket unless
 // asked to, imports only the standard library, and works in a testing/synctest
 // bubble, where it and the retries of package client use the bubble's clock.
 //
@@ -17,7 +17,7 @@
 // The fake API, as in the example of [NewAPI]. The client is real: it builds
 // requests and reads responses. Use this unless you have a reason not to.
 // [API.Queue] makes requests fail, [API.Advance] and [API.Revoke]
-// end tokens, and [API.Requests] returns what
+// end tokens, [API.SetSDKKey] rotates the key, and [API.Requests] returns what
 // arrived.
 //
 // github.com/jarcoal/httpmock, as in the example "httpmock". Use it if the
