@@ -38,7 +38,7 @@ type linkToken struct {
 	owner     Request
 	epoch     int64 // its expiry, as the contract's number
 	expiresAt time.Time
-	revoked   bool
+	ended     bool // revoked, or expired ahead of time
 }
 
 // An Option configures an API.
@@ -81,11 +81,35 @@ func (a *API) SetSDKKey(key string) {
 	a.sdkKey = key
 }
 
-// Advance adds d to the clock. Several calls add up; d may be negative.
+// Advance adds d to the clock. Several calls add up; d may be negative. Tokens
+// that are generated later expire later by d, too; to end a single token without
+// that, use Expire.
 func (a *API) Advance(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.advanced += d
+}
+
+// Expire makes linkToken expire now, if it hasn't yet, and reports whether a had
+// made it. It doesn't move the clock. Unlike a revoked token, an expired one
+// validates with an expiry that has passed.
+func (a *API) Expire(linkToken string) bool {
+	if a.misuse() != "" { // then it never made a token
+		return false
+	}
+	now := a.now() // before the lock: a test's clock may call a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, ok := a.tokens[linkToken]
+	if !ok {
+		return false
+	}
+	t.ended = true
+	if now = now.Add(a.advanced); now.Before(t.expiresAt) {
+		t.epoch, t.expiresAt = epoch(now)
+		t.epoch = max(t.epoch, 1) // the contract's minimum
+	}
+	return true
 }
 
 // Revoke makes linkToken invalid, and reports whether a had made it.
@@ -94,7 +118,7 @@ func (a *API) Revoke(linkToken string) bool {
 	defer a.mu.Unlock()
 	t, ok := a.tokens[linkToken]
 	if ok {
-		t.revoked = true
+		t.ended = true
 	}
 	return ok
 }
@@ -213,7 +237,7 @@ func (a *API) validate(r Request) response {
 		CustomerID        string `json:"customerId"`
 		ExternalBillingID string `json:"externalBillingId,omitempty"`
 	}{
-		Valid:             !t.revoked && now.Add(a.advanced).Before(t.expiresAt),
+		Valid:             !t.ended && now.Add(a.advanced).Before(t.expiresAt),
 		ExpiresAt:         t.epoch,
 		WorkspaceID:       t.owner.WorkspaceID,
 		CustomerID:        t.owner.CustomerID,

@@ -122,6 +122,46 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
+func TestExpire(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		token, other := mustGenerate(t, c), mustGenerate(t, c)
+		if !api.Expire(token.Token) || api.Expire("another") {
+			t.Error("Expire does not know which token it made")
+		}
+		v, err := c.ValidateLinkToken(t.Context(), token.Token)
+		if err != nil || v.Valid || v.ExpiresAt.After(time.Now()) || v.CustomerID != "c1" {
+			t.Errorf("got %+v, %v, want a token that has expired", v, err)
+		}
+		api.Advance(-time.Hour)
+		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid {
+			t.Errorf("an hour before: got %+v, %v, want it expired still", v, err)
+		}
+		api.Advance(time.Hour)
+		if v, err := c.ValidateLinkToken(t.Context(), other.Token); err != nil || !v.Valid || !v.ExpiresAt.Equal(other.ExpiresAt) {
+			t.Errorf("another token: got %+v, %v, want it unchanged", v, err)
+		}
+	})
+}
+
+// A token that has expired keeps its expiry, and none expires before 1970, which
+// would break the contract.
+func TestExpireKeepsTheContract(t *testing.T) {
+	now := time.Unix(-60, 0)
+	api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { return now }))
+	c := newClient(t, api)
+	token := mustGenerate(t, c)
+	api.Expire(token.Token)
+	if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid || v.ExpiresAt.Unix() != 1 {
+		t.Errorf("before 1970: got %+v, %v, want it to have expired at 1 s", v, err)
+	}
+	token = mustGenerate(t, c)
+	api.Advance(24 * time.Hour)
+	api.Expire(token.Token)
+	if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid || !v.ExpiresAt.Equal(token.ExpiresAt) {
+		t.Errorf("after its expiry: got %+v, %v, want that of %+v", v, err, token)
+	}
+}
+
 func TestSDKKeys(t *testing.T) {
 	api := clienttest.NewAPI(clienttest.WithSDKKey("sdk_first"))
 	key := "sdk_first"
@@ -255,7 +295,7 @@ func TestMisuse(t *testing.T) {
 			if !errors.As(err, &e) || e.StatusCode != 501 || e.Message != test.want {
 				t.Errorf("got %v, want 501 with %q", err, test.want)
 			}
-			if test.api.Revoke("lt_1") {
+			if test.api.Expire("lt_1") || test.api.Revoke("lt_1") {
 				t.Error("it knows a link token that it never made")
 			}
 		})

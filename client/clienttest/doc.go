@@ -16,7 +16,7 @@
 //
 // The fake API, as in the example of [NewAPI]. The client is real: it builds
 // requests and reads responses. Use this unless you have a reason not to.
-// [API.Queue] makes requests fail, [API.Advance] and [API.Revoke]
+// [API.Queue] makes requests fail, [API.Advance], [API.Expire] and [API.Revoke]
 // end tokens, [API.SetSDKKey] rotates the key, and [API.Requests] returns what
 // arrived.
 //
