@@ -172,10 +172,14 @@ func (a *API) record(r Request) (fault Fault, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.requests = append(a.requests, r)
-	if len(a.faults) == 0 {
+	i := slices.IndexFunc(a.faults, func(f Fault) bool { return f.operation == "" || f.operation == r.Operation })
+	if i < 0 {
 		return Fault{}, false
 	}
-	fault, a.faults = a.faults[0], a.faults[1:]
+	fault = a.faults[i]
+	if !fault.always {
+		a.faults = slices.Delete(a.faults, i, i+1)
+	}
 	return fault, true
 }
 

@@ -37,6 +37,13 @@
 // package client can be made by hand: &client.ErrorResponse{StatusCode: 429}
 // matches client.ErrRateLimited.
 //
+// # Outages
+//
+// A fault that is made with [Fault.Always] lasts until [API.ClearFaults]. The
+// client retries and waits, so run such a test in a testing/synctest bubble, as
+// in the example "outage": there the waits take no time. Leave out sockets then:
+// a goroutine that reads from one keeps the bubble's clock from advancing.
+//
 // # Other processes
 //
 // httptest.NewServer(api) puts the fake on a socket with a free port, and

@@ -7,6 +7,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -61,6 +63,29 @@ func ExampleAPI_Queue() {
 	// Output:
 	// try later
 	// try later
+}
+
+// An outage that lasts until the test ends it. The bubble's clock makes the
+// client's waits take no time.
+func Example_outage() {
+	t := new(testing.T) // in a test, its argument
+	synctest.Test(t, func(t *testing.T) {
+		api := clienttest.NewAPI()
+		c, _ := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
+		token, _ := c.GenerateLinkToken(t.Context(), client.GenerateLinkTokenRequest{CustomerID: "ada", WorkspaceID: "engines"})
+
+		api.Queue(clienttest.StatusRetryAfter(503, time.Second).Always())
+		start := time.Now()
+		fmt.Println(admits(t.Context(), c, token.Token))
+		fmt.Println("after", time.Since(start).Truncate(time.Second))
+
+		api.ClearFaults()
+		fmt.Println(admits(t.Context(), c, token.Token))
+	})
+	// Output:
+	// try later
+	// after 2s
+	// welcome, ada
 }
 
 func ExampleAPI_Requests() {

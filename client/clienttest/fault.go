@@ -14,8 +14,10 @@ import (
 type Fault struct {
 	// effect returns the fault's own response, or the error with which the
 	// connection ends, or neither: then the API responds as usual.
-	effect func(context.Context) (*response, error)
-	late   bool // the API acts before effect
+	effect    func(context.Context) (*response, error)
+	late      bool   // the API acts before effect
+	operation string // "" for any
+	always    bool
 }
 
 func (f Fault) strike(ctx context.Context) (*response, error) {
@@ -26,12 +28,42 @@ func (f Fault) strike(ctx context.Context) (*response, error) {
 	return f.effect(ctx)
 }
 
-// Queue makes the next requests meet the faults, one each and in order, whatever
-// their operation is. Faults that no request has met stay in the queue.
+// On returns a copy of f that waits for a request of operation, such as
+// "validateLinkToken". If the contract has no such operation, the next request
+// gets a 501 that says so.
+func (f Fault) On(operation string) Fault {
+	if operation != generateLinkToken && operation != validateLinkToken {
+		unknown := misused("Fault.On: there is no operation " + strconv.Quote(operation))
+		unknown.always = f.always
+		return unknown
+	}
+	f.operation = operation
+	return f
+}
+
+// Always returns a copy of f that stays until [API.ClearFaults] and strikes every
+// request that fits it, instead of one.
+func (f Fault) Always() Fault {
+	f.always = true
+	return f
+}
+
+// Queue appends faults to the queue. The first fault in the queue that fits a
+// request strikes it and leaves the queue, unless it is made with Always. A fault
+// fits any request, even one that is no operation, unless it is made with On.
+// Faults that no request has met stay in the queue.
 func (a *API) Queue(faults ...Fault) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults = append(a.faults, faults...)
+}
+
+// ClearFaults empties the queue. Requests that a fault already holds up stay held
+// up.
+func (a *API) ClearFaults() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults = nil
 }
 
 // Status responds with a status from 200 to 599 and a body of the contract's

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -103,6 +105,75 @@ func TestSilence(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestOn(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		token := mustGenerate(t, c).Token
+		generate := func() int { _, err := c.GenerateLinkToken(t.Context(), request); return status(err) }
+		validate := func() int { _, err := c.ValidateLinkToken(t.Context(), token); return status(err) }
+
+		onValidate := func(f clienttest.Fault) clienttest.Fault { return f.On("validateLinkToken") }
+		api.Queue(onValidate(clienttest.Status(500)), onValidate(clienttest.Status(502)), clienttest.Status(503), clienttest.Status(403).On("generateLinkToken"))
+		want := []int{503, 403, 200, 500, 502, 200}
+		if got := []int{generate(), generate(), generate(), validate(), validate(), validate()}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+
+		// A fault that stays hides those of its operation behind it, and no others.
+		api.Queue(onValidate(clienttest.Status(500)).Always(), onValidate(clienttest.Status(502)), clienttest.Status(403).Always().On("generateLinkToken"))
+		want = []int{500, 403, 500, 500, 403}
+		if got := []int{validate(), generate(), validate(), validate(), generate()}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		api.ClearFaults()
+		want = []int{200, 200}
+		if got := []int{validate(), generate()}; !slices.Equal(got, want) {
+			t.Errorf("after ClearFaults got %v, want %v", got, want)
+		}
+
+		for _, operation := range []string{"", "validate", "ValidateLinkToken"} {
+			api.Queue(clienttest.CutAnswer().On(operation))
+			want := "clienttest: Fault.On: there is no operation " + strconv.Quote(operation)
+			_, err := c.GenerateLinkToken(t.Context(), request)
+			var e *client.ErrorResponse
+			if !errors.As(err, &e) || e.StatusCode != 501 || e.Message != want {
+				t.Errorf("On(%q) gives %v, want 501 with %q", operation, err, want)
+			}
+		}
+		api.Queue(clienttest.Status(500).Always().On("validate"))
+		want = []int{501, 501}
+		if got := []int{validate(), generate()}; !slices.Equal(got, want) {
+			t.Errorf("an Always on no operation gives %v, want %v", got, want)
+		}
+	})
+}
+
+// status returns the status of a response that a call ended with: 200 without an
+// error, 0 without a response.
+func status(err error) int {
+	var e *client.ErrorResponse
+	switch {
+	case err == nil:
+		return 200
+	case errors.As(err, &e):
+		return e.StatusCode
+	}
+	return 0
+}
+
+// On and Always leave the fault that they are called on as it is.
+func TestFaultsAreValues(t *testing.T) {
+	once503 := clienttest.Status(503)
+	_ = once503.Always().On("generateLinkToken")
+	api := clienttest.NewAPI()
+	api.Queue(once503)
+	c := newClient(t, api, once)
+	for _, want := range []int{503, 400} {
+		if _, err := c.ValidateLinkToken(t.Context(), "lt_unknown"); status(err) != want {
+			t.Errorf("got %v, want %d", err, want)
+		}
+	}
 }
 
 func TestDelayEndsWithItsContext(t *testing.T) {

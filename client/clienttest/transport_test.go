@@ -57,8 +57,7 @@ func TestHeadersAreTheSame(t *testing.T) {
 func TestHeadersAreCopied(t *testing.T) {
 	api := clienttest.NewAPI()
 	header := http.Header{"X-A": {"before"}}
-	fault := clienttest.Answer(200, header, "")
-	api.Queue(fault, fault, fault, fault)
+	api.Queue(clienttest.Answer(200, header, "").Always())
 	header["X-A"][0] = "after"
 	header.Set("X-B", "after")
 	for range 2 {
