@@ -330,6 +330,19 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+func TestRequestsAsJSON(t *testing.T) {
+	got, err := json.Marshal([]clienttest.Request{
+		{Operation: "generateLinkToken", CustomerID: "c", WorkspaceID: "w", ExternalBillingID: "b"},
+		{Operation: "validateLinkToken", LinkToken: "lt_1"},
+		{},
+	})
+	const want = `[{"operation":"generateLinkToken","customerId":"c","workspaceId":"w","externalBillingId":"b"},` +
+		`{"operation":"validateLinkToken","linkToken":"lt_1"},{"operation":""}]`
+	if err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
 // Of two problems, the message always names the first.
 func TestMessagesDoNotVary(t *testing.T) {
 	for range 100 {

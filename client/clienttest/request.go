@@ -20,15 +20,15 @@ const (
 // not contain the SDK key.
 type Request struct {
 	// The contract's operationId; "" for a request that is no operation.
-	Operation string
+	Operation string `json:"operation"`
 
 	// The arguments of generateLinkToken.
-	CustomerID        string
-	WorkspaceID       string
-	ExternalBillingID string
+	CustomerID        string `json:"customerId,omitempty"`
+	WorkspaceID       string `json:"workspaceId,omitempty"`
+	ExternalBillingID string `json:"externalBillingId,omitempty"`
 
 	// The argument of validateLinkToken.
-	LinkToken string
+	LinkToken string `json:"linkToken,omitempty"`
 }
 
 // read finds the operation, under any base path, and its arguments. If the API is
