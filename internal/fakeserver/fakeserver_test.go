@@ -1,0 +1,355 @@
+package fakeserver_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
+)
+
+const key = "sdk_start"
+
+var request = client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w"}
+
+// newServer returns a Server and a client that shows each response as it is.
+func newServer(t *testing.T) (*fakeserver.Server, *client.Client) {
+	t.Helper()
+	server := fakeserver.New(key, time.Minute)
+	return server, newClient(t, key, client.WithHTTPClient(&http.Client{Transport: server}))
+}
+
+func newClient(t *testing.T, key string, opts ...client.Option) *client.Client {
+	t.Helper()
+	c, err := client.New(key, append(opts, client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// send sends a request to a control endpoint and returns the response.
+func send(t *testing.T, server *fakeserver.Server, method, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	server.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
+	return w
+}
+
+// control wants a request to be successful.
+func control(t *testing.T, server *fakeserver.Server, method, path, body string) {
+	t.Helper()
+	if w := send(t, server, method, path, body); w.Code != http.StatusNoContent || w.Body.Len() > 0 {
+		t.Errorf("%s %s %s: got %d %s, want 204 without a body", method, path, body, w.Code, w.Body)
+	}
+}
+
+func requests(t *testing.T, server *fakeserver.Server) []clienttest.Request {
+	t.Helper()
+	w := send(t, server, "GET", "/_fake/requests", "")
+	var list []clienttest.Request
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || w.Code != 200 || list == nil {
+		t.Fatalf("got %d %s, %v, want a list", w.Code, w.Body, err)
+	}
+	return list
+}
+
+func generate(t *testing.T, c *client.Client) string {
+	t.Helper()
+	token, err := c.GenerateLinkToken(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.Token
+}
+
+func TestTokens(t *testing.T) {
+	for name, end := range map[string]struct{ path, body string }{
+		"advance": {"/_fake/advance", `{"by":"1m"}`},
+		"expire":  {"/_fake/expire", `{"token":"TOKEN"}`},
+		"revoke":  {"/_fake/revoke", `{"token":"TOKEN"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, c := newServer(t)
+			token := generate(t, c)
+			if v, err := c.ValidateLinkToken(t.Context(), token); err != nil || !v.Valid {
+				t.Errorf("before: got %+v, %v", v, err)
+			}
+			control(t, server, "POST", end.path, strings.ReplaceAll(end.body, "TOKEN", token))
+			if v, err := c.ValidateLinkToken(t.Context(), token); err != nil || v.Valid {
+				t.Errorf("after: got %+v, %v, want it not valid", v, err)
+			}
+		})
+	}
+}
+
+func TestFaults(t *testing.T) {
+	const g, v = "generate", "validate"
+	for name, test := range map[string]struct {
+		fault string
+		calls []string
+		want  []int // the status of each call; 0 for none
+	}{
+		"status":          {`{"kind":"status","status":403}`, []string{g, g}, []int{403, 200}},
+		"twice":           {`{"kind":"status","status":500,"times":2}`, []string{g, v, g}, []int{500, 500, 200}},
+		"for validate":    {`{"kind":"status","status":500,"operation":"validateLinkToken","times":2}`, []string{g, v, g, v, v}, []int{200, 500, 200, 500, 400}},
+		"for generate":    {`{"kind":"status","status":500,"operation":"generateLinkToken"}`, []string{v, g, g}, []int{400, 500, 200}},
+		"always":          {`{"kind":"status","status":503,"always":true}`, []string{g, v, g, v, g}, []int{503, 503, 503, 503, 503}},
+		"always validate": {`{"kind":"cut","operation":"validateLinkToken","always":true,"times":0}`, []string{g, v, v, g}, []int{200, 0, 0, 200}},
+		"null":            {`{"kind":"cut","operation":null,"always":null,"times":null,"delay":null}`, []string{g, g}, []int{0, 200}},
+		"cut answer":      {`{"kind":"cutAnswer"}`, []string{g, g}, []int{0, 200}},
+		"silence":         {`{"kind":"silence"}`, []string{g, g}, []int{0, 200}},
+		"delay":           {`{"kind":"delay","delay":"1ms"}`, []string{g}, []int{200}},
+		"long delay":      {`{"kind":"delay","delay":"1h"}`, []string{g}, []int{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, c := newServer(t)
+			control(t, server, "POST", "/_fake/faults", test.fault)
+			var got []int
+			for _, call := range test.calls {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				if call == g {
+					_, err := c.GenerateLinkToken(ctx, request)
+					got = append(got, status(err))
+				} else {
+					_, err := c.ValidateLinkToken(ctx, "lt_unknown")
+					got = append(got, status(err))
+				}
+				cancel()
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%v got %v, want %v", test.calls, got, test.want)
+			}
+			control(t, server, "DELETE", "/_fake/faults", "")
+			generate(t, c)
+		})
+	}
+}
+
+func status(err error) int {
+	var e *client.ErrorResponse
+	switch {
+	case err == nil:
+		return 200
+	case errors.As(err, &e):
+		return e.StatusCode
+	}
+	return 0
+}
+
+func TestRetryAfter(t *testing.T) {
+	server, c := newServer(t)
+	control(t, server, "POST", "/_fake/faults", `{"kind":"status","status":429,"retryAfter":"1500ms"}`)
+	_, err := c.GenerateLinkToken(t.Context(), request)
+	var e *client.ErrorResponse
+	if !errors.As(err, &e) || e.StatusCode != 429 || e.RetryAfter != 2*time.Second {
+		t.Errorf("got %v, want 429 and 2s", err)
+	}
+}
+
+func TestKey(t *testing.T) {
+	server, old := newServer(t)
+	other := newClient(t, "sdk_other", client.WithHTTPClient(&http.Client{Transport: server}))
+	for _, step := range []struct {
+		body          string
+		first, second int
+	}{{`{"key":"sdk_other"}`, 401, 200}, {`{"key":""}`, 401, 401}, {`{"key":"` + key + `"}`, 200, 401}} {
+		control(t, server, "PUT", "/_fake/key", step.body)
+		_, firstErr := old.GenerateLinkToken(t.Context(), request)
+		_, secondErr := other.GenerateLinkToken(t.Context(), request)
+		if status(firstErr) != step.first || status(secondErr) != step.second {
+			t.Errorf("after %s: got %v and %v, want %d and %d", step.body, firstErr, secondErr, step.first, step.second)
+		}
+	}
+}
+
+func TestRequests(t *testing.T) {
+	server, c := newServer(t)
+	if w := send(t, server, "GET", "/_fake/requests", ""); strings.TrimSpace(w.Body.String()) != "[]" {
+		t.Errorf("got %s, want an empty list", w.Body)
+	}
+	_, _ = c.ValidateLinkToken(t.Context(), "lt_1")
+	generate(t, c)
+	want := []clienttest.Request{
+		{Operation: "validateLinkToken", LinkToken: "lt_1"},
+		{Operation: "generateLinkToken", CustomerID: "c", WorkspaceID: "w"},
+	}
+	if got := requests(t, server); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v: those of control endpoints are not among them", got, want)
+	}
+	for i := range 10_000 {
+		send(t, server, "GET", fmt.Sprint("/api/v1/link-token/", i), "")
+	}
+	if got := requests(t, server); len(got) != 10_000 || got[0].LinkToken != "0" || got[9_999].LinkToken != "9999" {
+		t.Errorf("got %d requests from %+v to %+v, want the newest 10,000", len(got), got[0], got[len(got)-1])
+	}
+}
+
+func TestReset(t *testing.T) {
+	server, c := newServer(t)
+	before := generate(t, c)
+	control(t, server, "POST", "/_fake/advance", `{"by":"-24h"}`)
+	control(t, server, "PUT", "/_fake/key", `{"key":"sdk_other"}`)
+	control(t, server, "POST", "/_fake/faults", `{"kind":"status","status":503,"always":true}`)
+	control(t, server, "POST", "/_fake/reset", "")
+
+	if got := requests(t, server); len(got) != 0 {
+		t.Errorf("requests: got %+v, want none", got)
+	}
+	token, err := c.GenerateLinkToken(t.Context(), request)
+	if err != nil {
+		t.Fatalf("key or faults: %v", err)
+	}
+	if left := time.Until(token.ExpiresAt); left < 30*time.Second || left > time.Minute {
+		t.Errorf("clock and lifetime: the new token lives for %v, want a minute", left)
+	}
+	if _, err := c.ValidateLinkToken(t.Context(), before); !errors.Is(err, client.ErrBadRequest) {
+		t.Errorf("tokens: got %v, want ErrBadRequest", err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	server, c := newServer(t)
+	for _, test := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"POST", "/_fake/advance", `{"by":"1 hour"}`, 400, `by can't be "1 hour"`},
+		{"POST", "/_fake/advance", `{"by":3600}`, 400, `by can't be 3600`},
+		{"POST", "/_fake/advance", `{}`, 400, "by is missing"},
+		{"POST", "/_fake/advance", ``, 400, "the body must be a JSON object"},
+		{"POST", "/_fake/advance", `"1h"`, 400, "the body must be a JSON object"},
+		{"POST", "/_fake/advance", `{"by":"1h"}{}`, 400, "the body must be a JSON object"},
+		{"POST", "/_fake/advance", `{"By":"1h"}`, 400, `there is no field "By"`},
+		{"POST", "/_fake/expire", `{"token":"lt_unknown"}`, 404, "the fake never made this token"},
+		{"POST", "/_fake/revoke", `{"token":"lt_unknown"}`, 404, "the fake never made this token"},
+		{"POST", "/_fake/revoke", `{}`, 400, "token is missing"},
+		{"PUT", "/_fake/key", `{"key":null}`, 400, "key is missing"},
+		{"POST", "/_fake/faults", `{}`, 400, "kind is missing"},
+		{"POST", "/_fake/faults", `{"kind":"Cut"}`, 400, `there is no kind "Cut"; the kinds are status, cut, cutAnswer, silence and delay`},
+		{"POST", "/_fake/faults", `{"kind":"status"}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"status","status":600}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"status","status":"503"}`, 400, `status can't be "503"`},
+		{"POST", "/_fake/faults", `{"kind":"cut","status":503}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"delay","delay":"1s","retryAfter":"1s"}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"status","status":503,"retryAfter":"-1s"}`, 400, "retryAfter and delay must not be negative"},
+		{"POST", "/_fake/faults", `{"kind":"delay"}`, 400, "the kind delay has the field delay, and no other kind has it"},
+		{"POST", "/_fake/faults", `{"kind":"silence","delay":"1s"}`, 400, "the kind delay has the field delay, and no other kind has it"},
+		{"POST", "/_fake/faults", `{"kind":"delay","delay":"-1s"}`, 400, "retryAfter and delay must not be negative"},
+		{"POST", "/_fake/faults", `{"kind":"cut","times":-1}`, 400, "times must be from 0 to 1000"},
+		{"POST", "/_fake/faults", `{"kind":"cut","times":1001}`, 400, "times must be from 0 to 1000"},
+		{"POST", "/_fake/faults", `{"kind":"cut","times":1,"always":true}`, 400, "times and always exclude each other"},
+		{"POST", "/_fake/faults", `{"kind":"cut","operation":"validate"}`, 400, `there is no operation "validate"`},
+		{"POST", "/_fake/faults", `{"kind":"cut","after":"1s"}`, 400, `there is no field "after"`},
+		{"GET", "/_fake/advance", ``, 404, "there is no endpoint GET /_fake/advance; GET / of fakeapi lists them"},
+		{"POST", "/_fake/advance/", `{"by":"1h"}`, 404, "there is no endpoint POST /_fake/advance/; GET / of fakeapi lists them"},
+		{"GET", "/elsewhere", ``, 404, "no such operation"},
+	} {
+		w := send(t, server, test.method, test.path, test.body)
+		want := fmt.Sprintf(`{"error":{"code":%d,"message":%s}}`, test.status, quoted(t, test.want))
+		if w.Code != test.status || strings.TrimSpace(w.Body.String()) != want || w.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s %s:\ngot  %d %s\nwant %d %s", test.method, test.path, test.body, w.Code, w.Body, test.status, want)
+		}
+	}
+	generate(t, c) // none of them has queued a fault or changed the key
+}
+
+func quoted(t *testing.T, text string) string {
+	t.Helper()
+	encoded, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(encoded)
+}
+
+func TestHealth(t *testing.T) {
+	server, _ := newServer(t)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		if w := send(t, server, method, "/healthz", ""); w.Code != 200 {
+			t.Errorf("%s: got %d", method, w.Code)
+		}
+	}
+}
+
+// GET / explains each endpoint with a line that works as it stands.
+func TestUsage(t *testing.T) {
+	server, c := newServer(t)
+	text := send(t, server, "GET", "http://fake.example:8090/", "").Body.String()
+	if strings.Contains(text, "\t") || strings.Contains(text, "{base}") || strings.Contains(text, "{key}") {
+		t.Errorf("the text has tabs or placeholders:\n%s", text)
+	}
+	for _, want := range []string{"ONELOOP_BASE_URL=http://fake.example:8090 ONELOOP_SDK_KEY=" + key, "ONELOOP_INSECURE_HTTP=1"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the text lacks %q", want)
+		}
+	}
+	endpoints := map[string]bool{}
+	text = strings.ReplaceAll(text, "\\\n", "")
+	for line := range strings.Lines(text) {
+		command, isCurl := strings.CutPrefix(strings.TrimSpace(line), "curl ")
+		if !isCurl {
+			continue
+		}
+		method, body := "GET", ""
+		if before, data, ok := strings.Cut(command, "-d '"); ok {
+			command, method, body = before, "POST", strings.TrimSuffix(data, "'")
+		}
+		if explicit, ok := strings.CutPrefix(command, "-X "); ok {
+			method, command, _ = strings.Cut(explicit, " ")
+		}
+		target, _, _ := strings.Cut(command, " ")
+		path, ok := strings.CutPrefix(target, "http://fake.example:8090")
+		if !ok {
+			t.Fatalf("%s: the target is %q", line, target)
+		}
+		req := httptest.NewRequestWithContext(t.Context(), method, strings.ReplaceAll(path, "TOKEN", generate(t, c)),
+			strings.NewReader(strings.ReplaceAll(body, "TOKEN", generate(t, c))))
+		if strings.Contains(line, "Authorization: Bearer "+key+"'") {
+			req.Header.Set("Authorization", "Bearer "+key)
+		}
+		if strings.Contains(line, "Content-Type: application/json'") {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, req)
+		if w.Code != 200 && w.Code != 204 {
+			t.Errorf("%s\ngives %d %s", line, w.Code, w.Body)
+		}
+		endpoints[method+" "+path] = true
+		send(t, server, "POST", "/_fake/reset", "") // so that c works
+	}
+	if len(endpoints) != 11 {
+		t.Errorf("the text shows %d endpoints, want 11: %v", len(endpoints), endpoints)
+	}
+}
+
+// The API sees a path as it was sent: no redirect cleans it.
+func TestAPIOnASocket(t *testing.T) {
+	fake := fakeserver.New(key, time.Minute)
+	server := httptest.NewServer(fake)
+	defer server.Close()
+	c := newClient(t, key, client.WithBaseURL(server.URL+"/base"))
+	defer c.CloseIdleConnections()
+	if v, err := c.ValidateLinkToken(t.Context(), generate(t, c)); err != nil || !v.Valid {
+		t.Errorf("got %+v, %v", v, err)
+	}
+	resp, err := server.Client().Get(server.URL + "/api/v1/link-token/../x//y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 404 || resp.Request.URL.Path != "/api/v1/link-token/../x//y" {
+		t.Errorf("got %s from %s", resp.Status, resp.Request.URL)
+	}
+}

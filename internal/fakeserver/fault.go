@@ -1,0 +1,54 @@
+package fakeserver
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+// queueFaults reads the body of POST /_fake/faults.
+func queueFaults(api *clienttest.API, body io.Reader) error {
+	const none = duration(-1) // no such field; no fault has a negative duration
+	kind, operation, status, times, retryAfter, delay, always := "", "", 0, 0, none, none, false
+	err := decode(body, "kind", fields{"kind": &kind, "status": &status, "retryAfter": &retryAfter, "delay": &delay,
+		"operation": &operation, "times": &times, "always": &always})
+	fault, known := map[string]clienttest.Fault{
+		"status":    clienttest.Status(status),
+		"cut":       clienttest.Cut(),
+		"cutAnswer": clienttest.CutAnswer(),
+		"silence":   clienttest.Silence(),
+		"delay":     clienttest.Delay(time.Duration(delay)),
+	}[kind]
+	switch isStatus, isDelay := kind == "status", kind == "delay"; {
+	case err != nil:
+		return err
+	case !known:
+		return fmt.Errorf("there is no kind %q; the kinds are status, cut, cutAnswer, silence and delay", kind)
+	case isStatus && (status < 200 || status > 599), !isStatus && (status != 0 || retryAfter != none):
+		return fmt.Errorf("the kind status has a status from 200 to 599; no other kind has status or retryAfter")
+	case isDelay != (delay != none):
+		return fmt.Errorf("the kind delay has the field delay, and no other kind has it")
+	case retryAfter < none, delay < none:
+		return fmt.Errorf("retryAfter and delay must not be negative")
+	case times < 0, times > 1000:
+		return fmt.Errorf("times must be from 0 to 1000")
+	case always && times > 0:
+		return fmt.Errorf("times and always exclude each other")
+	case !slices.Contains([]string{"", "generateLinkToken", "validateLinkToken"}, operation):
+		return fmt.Errorf("there is no operation %q", operation)
+	}
+	if retryAfter != none {
+		fault = clienttest.StatusRetryAfter(status, time.Duration(retryAfter))
+	}
+	if operation != "" {
+		fault = fault.On(operation)
+	}
+	if always {
+		fault = fault.Always()
+	}
+	api.Queue(slices.Repeat([]clienttest.Fault{fault}, max(1, times))...)
+	return nil
+}
