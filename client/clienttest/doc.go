@@ -47,7 +47,9 @@
 // # Other processes
 //
 // httptest.NewServer(api) puts the fake on a socket with a free port, and
-// http.ListenAndServe("127.0.0.1:8090", api) on a fixed one.
+// http.ListenAndServe("127.0.0.1:8090", api) on a fixed one. For tests that are
+// not written in Go, the command examples/fakeapi of this module is the fake as a
+// process, with endpoints for its clock, faults, tokens, key and requests.
 //
 // # Misuse
 //

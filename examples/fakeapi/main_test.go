@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+)
+
+// A process is a run of fakeapi.
+type process struct {
+	baseURL, sdkKey string // as the first line of the output says
+	stop            func() // begins to shut it down
+	ended           chan error
+	log             chan string // all lines after the first, once it has ended
+}
+
+func start(t *testing.T, args ...string) process {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(stop)
+	p := process{stop: stop, ended: make(chan error, 1), log: make(chan string, 1)}
+	in, out := io.Pipe()
+	go func() {
+		p.ended <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), out)
+		_ = out.Close()
+	}()
+	lines := bufio.NewReader(in)
+	first, err := lines.ReadString('\n')
+	if err != nil {
+		t.Fatalf("%q, %v", first, <-p.ended)
+	}
+	go func() {
+		rest, _ := io.ReadAll(lines)
+		p.log <- string(rest)
+	}()
+	if _, err := fmt.Sscanf(first, "fake Oneloop API: set ONELOOP_BASE_URL=%s ONELOOP_SDK_KEY=%s", &p.baseURL, &p.sdkKey); err != nil {
+		t.Fatalf("%q: %v", first, err)
+	}
+	p.sdkKey = strings.TrimSuffix(p.sdkKey, ";")
+	return p
+}
+
+func (p process) post(t *testing.T, path, body string) {
+	t.Helper()
+	resp, err := http.Post(p.baseURL+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Fatalf("%s %s: %s", path, body, resp.Status)
+	}
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	p := start(t, "-key", "sdk_mine", "-lifetime", "1h")
+	if p.sdkKey != "sdk_mine" {
+		t.Errorf("the first line names the key %q", p.sdkKey)
+	}
+	c, err := client.New(p.sdkKey, client.WithBaseURL(p.baseURL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseIdleConnections()
+	token, err := c.GenerateLinkToken(t.Context(), client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(token.ExpiresAt); left < 59*time.Minute || left > time.Hour {
+		t.Errorf("the link token lives for %v, want an hour", left)
+	}
+	p.post(t, "/_fake/faults", `{"kind":"cut"}`)
+	if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || !v.Valid {
+		t.Errorf("got %+v, %v", v, err)
+	}
+	resp, err := http.Get(p.baseURL + "/v1/" + token.Token + "?key=sdk_mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+
+	p.stop()
+	if err := <-p.ended; err != nil {
+		t.Error(err)
+	}
+	log := <-p.log
+	if strings.Contains(log, strings.TrimPrefix(token.Token, "lt_")) || strings.Contains(log, "sdk_mine") {
+		t.Errorf("the log holds a secret:\n%s", log)
+	}
+	want := []string{
+		"POST /api/v1/link-token 200",
+		"POST /_fake/faults 204",
+		"GET /api/v1/link-token/… 000",
+		"GET /api/v1/link-token/… 200",
+		"GET /v1/lt_… 404",
+	}
+	for _, line := range want { // a cut may reach the client before its line is logged
+		if !regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d ` + regexp.QuoteMeta(line) + ` [\d.]+(µs|ms|s)$`).MatchString(log) {
+			t.Errorf("the log lacks %q:\n%s", line, log)
+		}
+	}
+	if got := strings.Count(log, "\n"); got != len(want) {
+		t.Errorf("got %d lines, want %d:\n%s", got, len(want), log)
+	}
+}
+
+// A request in flight gets its response, and one that a fault holds up for ever
+// does not keep the process from ending.
+func TestShutdown(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault    string
+		response bool
+	}{
+		"delay":   {`{"kind":"delay","delay":"300ms"}`, true},
+		"silence": {`{"kind":"silence"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t)
+			p.post(t, "/_fake/faults", test.fault)
+			got := make(chan error, 1)
+			go func() {
+				resp, err := http.Get(p.baseURL + "/api/v1/link-token/t")
+				if err == nil {
+					resp.Body.Close()
+				}
+				got <- err
+			}()
+			for !strings.Contains(get(t, p.baseURL+"/_fake/requests"), "validateLinkToken") {
+				time.Sleep(time.Millisecond)
+			}
+			p.stop()
+			if err := <-p.ended; err != nil {
+				t.Error(err)
+			}
+			if err := <-got; (err == nil) != test.response {
+				t.Errorf("the request in flight got %v", err)
+			}
+		})
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func TestRunFails(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown flag": {[]string{"-nope"}, "nope"},
+		"bad lifetime": {[]string{"-lifetime", "long"}, "-lifetime"},
+		"empty key":    {[]string{"-key", ""}, "-key is empty"},
+		"argument":     {[]string{"nope"}, `"nope"`},
+		"busy port":    {[]string{"-addr", busy.Addr().String()}, busy.Addr().String()},
+		"no port":      {[]string{"-addr", "127.0.0.1"}, "missing port"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			err := run(t.Context(), test.args, &out)
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, test.want)
+			}
+			if out.Len() > 0 {
+				t.Errorf("it printed %q", &out)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-h"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"-addr host:port", "127.0.0.1:8090", "-key key", "sdk_test", "-lifetime duration", "15m0s"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the usage lacks %q:\n%s", want, &out)
+		}
+	}
+}
