@@ -1,7 +1,8 @@
 // Command quickstart makes a link token, validates it, and shows an error.
 //
-// With ONELOOP_SDK_KEY in the environment it calls Oneloop (ONELOOP_BASE_URL
-// overrides where); without, it runs against the fake API in its own process.
+// With ONELOOP_SDK_KEY in the environment it calls Oneloop, or the API at
+// ONELOOP_BASE_URL, which ONELOOP_INSECURE_HTTP=1 allows to be plain http to
+// another host. Without a key it runs against the fake API in its own process.
 package main
 
 import (
@@ -89,7 +90,11 @@ func newClient(getenv func(string) string, out io.Writer) (*client.Client, error
 	if override := getenv("ONELOOP_BASE_URL"); override != "" {
 		baseURL = override
 	}
-	c, err := client.New(key, client.WithBaseURL(baseURL))
+	opts := []client.Option{client.WithBaseURL(baseURL)}
+	if getenv("ONELOOP_INSECURE_HTTP") == "1" {
+		opts = append(opts, client.WithInsecureHTTP())
+	}
+	c, err := client.New(key, opts...)
 	if err == nil { // a URL that New refuses may hold a password
 		fmt.Fprintln(out, "Calling", baseURL)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -67,6 +69,10 @@ func TestRunFails(t *testing.T) {
 			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"},
 			want: "WithBaseURL",
 		},
+		"insecure, but not 1": {
+			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example", "ONELOOP_INSECURE_HTTP": "0"},
+			want: "WithBaseURL",
+		},
 		"empty customer": {args: []string{"-customer", ""}, want: "CustomerID is empty"},
 		"unknown flag":   {args: []string{"-nope"}, want: "nope"},
 		"argument":       {args: []string{"nope"}, want: "nope"},
@@ -77,5 +83,17 @@ func TestRunFails(t *testing.T) {
 				t.Errorf("got %v, want one line with %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestInsecureHTTP(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nothing is sent
+	var out bytes.Buffer
+	err := run(ctx, nil, env(map[string]string{
+		"ONELOOP_SDK_KEY": "sdk_any", "ONELOOP_BASE_URL": "http://fake:8090", "ONELOOP_INSECURE_HTTP": "1",
+	}), &out)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(out.String(), "Calling http://fake:8090") {
+		t.Errorf("got %v with the output %q, want a call to http://fake:8090", err, &out)
 	}
 }
