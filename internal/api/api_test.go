@@ -22,6 +22,7 @@ func TestExportedAPI(t *testing.T) {
 	for record, dir := range map[string]string{
 		"client.txt":     "../../client",
 		"clienttest.txt": "../../client/clienttest",
+		"linkauth.txt":   "../../client/linkauth",
 	} {
 		got := exported(t, dir)
 		if *update {

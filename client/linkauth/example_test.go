@@ -1,0 +1,147 @@
+package linkauth_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+	"github.com/oneloop-ai/oneloop-go/client/linkauth"
+)
+
+// The examples use the API in memory. A program leaves WithHTTPClient out.
+func newClient(api *clienttest.API) *client.Client {
+	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func newLinkToken(c *client.Client) string {
+	token, err := c.GenerateLinkToken(context.Background(), client.GenerateLinkTokenRequest{
+		CustomerID:  "customer_1",
+		WorkspaceID: "workspace_1",
+	})
+	if err != nil {
+		panic(err)
+	}
+	return token.Token
+}
+
+// send sends a POST with an Authorization header and prints the response.
+func send(handler http.Handler, path, authorization string) {
+	r := httptest.NewRequest(http.MethodPost, path, nil)
+	r.Header.Set("Authorization", authorization)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	fmt.Printf("%d %s\n", w.Code, w.Body.String())
+}
+
+// One route exchanges the link token for a session of the backend's own, which
+// admits all other requests.
+func Example() {
+	api := clienttest.NewAPI()
+	c := newClient(api)
+	exchange := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, _ := linkauth.FromContext(r.Context())
+		// Here, start a session for v.CustomerID in v.WorkspaceID and set its cookie.
+		fmt.Fprintf(w, "%s in %s", v.CustomerID, v.WorkspaceID)
+	})
+
+	admit := linkauth.New(c)
+	mux := http.NewServeMux()
+	mux.Handle("POST /session", admit.Wrap(exchange))
+
+	token := newLinkToken(c)
+	send(mux, "/session", "Bearer "+token)
+	send(mux, "/session", "")
+	api.Revoke(token)
+	send(mux, "/session", "Bearer "+token)
+	// Output:
+	// 200 customer_1 in workspace_1
+	// 401 Unauthorized
+	//
+	// 401 Unauthorized
+}
+
+// The link token comes in a header of the program's own.
+func ExampleWithToken() {
+	c := newClient(clienttest.NewAPI())
+	admit := linkauth.New(c, linkauth.WithToken(func(r *http.Request) string {
+		return r.Header.Get("X-Link-Token")
+	}))
+
+	r := httptest.NewRequest(http.MethodPost, "/session", nil)
+	r.Header.Set("X-Link-Token", newLinkToken(c))
+	w := httptest.NewRecorder()
+	admit.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+	fmt.Println(w.Code)
+	// Output: 200
+}
+
+// The program logs what went wrong, and responds with JSON.
+func ExampleWithFailure() {
+	admit := linkauth.New(newClient(clienttest.NewAPI()), linkauth.WithFailure(
+		func(w http.ResponseWriter, _ *http.Request, f linkauth.Failure) {
+			fmt.Println("log:", f.Status, f.Err)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(f.Status)
+			fmt.Fprint(w, `{"error":"not admitted"}`)
+		}))
+
+	send(admit.Wrap(http.NotFoundHandler()), "/session", "")
+	// Output:
+	// log: 401 linkauth: no link token
+	// 401 {"error":"not admitted"}
+}
+
+// A handler that generates link tokens. What Oneloop refuses here is not the
+// caller's mistake.
+func ExampleFailureOf() {
+	api := clienttest.NewAPI()
+	c := newClient(api)
+	generate := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, err := c.GenerateLinkToken(r.Context(), client.GenerateLinkTokenRequest{
+			CustomerID:  "customer_1",
+			WorkspaceID: r.URL.Query().Get("workspace"),
+		})
+		if err != nil {
+			f := linkauth.FailureOf(r.Context(), err)
+			if f.Status == http.StatusUnauthorized {
+				f.Status = http.StatusInternalServerError
+			}
+			f.Write(w)
+			return
+		}
+		fmt.Fprint(w, token.Token != "")
+	})
+
+	send(generate, "/?workspace=workspace_1", "")
+	send(generate, "/", "") // without a workspace: ErrInvalidArgument
+	api.Queue(clienttest.StatusRetryAfter(429, time.Hour))
+	send(generate, "/?workspace=workspace_1", "")
+	// Output:
+	// 200 true
+	// 500 Internal Server Error
+	//
+	// 503 Service Unavailable
+}
+
+// A test of a handler puts the identity into the context itself.
+func ExampleNewContext() {
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		v, _ := linkauth.FromContext(r.Context())
+		fmt.Fprintf(w, "Hello, %s.", v.CustomerID)
+	}
+
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r = r.WithContext(linkauth.NewContext(r.Context(), client.LinkTokenValidation{CustomerID: "customer_1"}))
+	w := httptest.NewRecorder()
+	handler(w, r)
+	fmt.Println(w.Body)
+	// Output: Hello, customer_1.
+}

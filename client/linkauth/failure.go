@@ -1,0 +1,78 @@
+package linkauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+)
+
+var (
+	// ErrNoToken is the Failure.Err of a request without a link token.
+	ErrNoToken = errors.New("linkauth: no link token")
+	// ErrNotValid is the Failure.Err of a request whose link token Oneloop reports
+	// as not valid, because it has expired or was revoked.
+	ErrNotValid = errors.New("linkauth: link token not valid")
+)
+
+// statusClientClosedRequest is what nginx logs if the client closed the
+// connection. Without it net/http would send, and log, a 200.
+const statusClientClosedRequest = 499
+
+// A Failure says why a request was not admitted and how to respond.
+type Failure struct {
+	// Status is 401, 499 or 503.
+	Status int
+	// RetryAfter is when the caller may try again, in whole seconds from 1 to 60.
+	// It is 0 unless Status is 503.
+	RetryAfter time.Duration
+	// Err is ErrNoToken, ErrNotValid, or the Validator's error. Log it, but do not
+	// send it to the caller: it may quote Oneloop.
+	Err error
+}
+
+// FailureOf classifies an error of either operation of package client, where
+// Middleware can't: in a handler that generates link tokens, for a WebSocket, or
+// for gRPC. ctx is the context of the request that the call was made for.
+//
+// ErrInvalidArgument and ErrBadRequest become a 401. When generating, they are a
+// bug of the backend, and its handler should respond with 500.
+func FailureOf(ctx context.Context, err error) Failure {
+	var resp *client.ErrorResponse
+	switch {
+	case errors.Is(err, ErrNoToken), errors.Is(err, ErrNotValid),
+		errors.Is(err, client.ErrInvalidArgument), errors.Is(err, client.ErrBadRequest):
+		return Failure{http.StatusUnauthorized, 0, err}
+	case errors.Is(ctx.Err(), context.Canceled):
+		return Failure{statusClientClosedRequest, 0, err}
+	case errors.As(err, &resp) && resp != nil && resp.RetryAfter > 0:
+		roundedUp := (min(resp.RetryAfter, time.Minute) + time.Second - 1).Truncate(time.Second)
+		return Failure{http.StatusServiceUnavailable, roundedUp, err}
+	default:
+		return Failure{http.StatusServiceUnavailable, 5 * time.Second, err}
+	}
+}
+
+// Write writes the default response: the headers that go with f, and the text
+// of the status.
+func (f Failure) Write(w http.ResponseWriter) {
+	f.setHeaders(w.Header())
+	http.Error(w, http.StatusText(f.Status), f.Status)
+}
+
+func (f Failure) setHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	if f.Status == http.StatusUnauthorized {
+		challenge := `Bearer realm="link token"`
+		if !errors.Is(f.Err, ErrNoToken) {
+			challenge += `, error="invalid_token"`
+		}
+		h.Set("WWW-Authenticate", challenge)
+	}
+	if f.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
+	}
+}
