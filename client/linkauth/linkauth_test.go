@@ -14,6 +14,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 	"github.com/oneloop-ai/oneloop-go/client/linkauth"
+	"github.com/oneloop-ai/oneloop-go/internal/readme"
 )
 
 const (
@@ -195,6 +196,12 @@ func TestRetryAfter(t *testing.T) {
 			wantFailure(t, w, http.StatusServiceUnavailable, "", test.want)
 		})
 	}
+}
+
+func TestStatusesAreThoseOfREADME(t *testing.T) {
+	readme.CheckStatuses(t, "validating", func(ctx context.Context, err error) int {
+		return serve(linkauth.New(failing(err)), request("Bearer lt_1").WithContext(ctx)).Code
+	})
 }
 
 // TestRequestContext has the request's own context end while the validator is

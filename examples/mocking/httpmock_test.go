@@ -9,15 +9,15 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// jarcoal/httpmock: where a project mocks everything with it already. You say
-// what Oneloop answers, byte by byte, and keep that true yourself.
+// jarcoal/httpmock: for a project that already mocks everything with it. You
+// write Oneloop's responses yourself, byte by byte, and keep them true.
 
-const answer = `{"token":"lt_1","expiresAt":1893456000}`
+const response = `{"token":"lt_1","expiresAt":1893456000}`
 
 func TestWithHTTPMock(t *testing.T) {
 	httpmock.Activate(t)
 	httpmock.RegisterResponder("POST", client.DefaultBaseURL+"/api/v1/link-token",
-		httpmock.NewStringResponder(200, answer).HeaderSet(http.Header{"Content-Type": {"application/json"}}))
+		httpmock.NewStringResponder(200, response).HeaderSet(http.Header{"Content-Type": {"application/json"}}))
 	c, _ := client.New("sdk_any")
 	if w := ask(newHandler(c)); w.Code != http.StatusOK {
 		t.Errorf("got %d %s", w.Code, w.Body)

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/internal/readme"
 )
 
-// An interface of your own: where a test is about your code alone, and Oneloop
-// is a value or an error. The client is not part of the test.
+// An interface of your own: for tests of your own logic, where Oneloop is just a
+// value or an error. The client is not part of the test.
 
 type generateFunc func(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error)
 
@@ -19,9 +22,20 @@ func (f generateFunc) GenerateLinkToken(ctx context.Context, req client.Generate
 
 func TestWithAnInterface(t *testing.T) {
 	tokens := generateFunc(func(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error) {
-		return nil, &client.ErrorResponse{StatusCode: 429}
+		return nil, &client.ErrorResponse{StatusCode: http.StatusTooManyRequests, RetryAfter: 2 * time.Second}
 	})
-	if w := ask(newHandler(tokens)); w.Code != http.StatusTooManyRequests {
-		t.Errorf("got %d %s", w.Code, w.Body)
+	if w := ask(newHandler(tokens)); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "2" {
+		t.Errorf("got %d %v", w.Code, w.Header())
 	}
+}
+
+func TestStatusesAreThoseOfREADME(t *testing.T) {
+	readme.CheckStatuses(t, "generating", func(ctx context.Context, err error) int {
+		handler := newHandler(generateFunc(func(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error) {
+			return nil, err
+		}))
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/workspaces/engines/link-token", nil))
+		return w.Code
+	})
 }

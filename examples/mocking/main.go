@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+	"github.com/oneloop-ai/oneloop-go/client/linkauth"
 )
 
 // linkTokenGenerator is what the handler needs of a *client.Client.
@@ -20,7 +20,7 @@ type linkTokenGenerator interface {
 	GenerateLinkToken(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error)
 }
 
-// newHandler answers POST /workspaces/{workspace}/link-token with a link token.
+// newHandler responds to POST /workspaces/{workspace}/link-token with a link token.
 func newHandler(tokens linkTokenGenerator) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /workspaces/{workspace}/link-token", func(w http.ResponseWriter, r *http.Request) {
@@ -28,21 +28,22 @@ func newHandler(tokens linkTokenGenerator) http.Handler {
 			CustomerID:  "customer_1", // in a real backend: whoever is signed in
 			WorkspaceID: r.PathValue("workspace"),
 		})
-		switch {
-		case err == nil:
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("Cache-Control", "no-store")
-			_ = json.NewEncoder(w).Encode(token)
-		case errors.Is(err, client.ErrRateLimited):
-			http.Error(w, "try again later", http.StatusTooManyRequests)
-		default:
-			http.Error(w, "link tokens are not available", http.StatusServiceUnavailable)
+		if err != nil {
+			f := linkauth.FailureOf(r.Context(), err)
+			if f.Status == http.StatusUnauthorized {
+				f.Status = http.StatusInternalServerError // our request was wrong, not the caller's
+			}
+			f.Write(w)
+			return
 		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		_ = json.NewEncoder(w).Encode(token)
 	})
 	return mux
 }
 
-// main asks the handler once, over the fake API.
+// main sends the handler one request, over the fake API.
 func main() {
 	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
 	if err != nil {

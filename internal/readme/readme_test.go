@@ -1,4 +1,3 @@
-// Package readme keeps README.md true.
 package readme
 
 import (
