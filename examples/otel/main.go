@@ -1,17 +1,21 @@
-// Command otel shows OpenTelemetry spans and metrics for the calls and attempts
-// of package client, and writes them to standard output as JSON.
+// Command otel is a Go module of its own, so that nobody who uses the SDK
+// inherits OpenTelemetry. Run it in its directory:
 //
-// With ONELOOP_SDK_KEY in the environment it calls Oneloop (ONELOOP_BASE_URL
-// overrides where); without, it runs against the fake API in its own process,
-// which fails twice so that there are retries to see.
+//	cd examples/otel && go run .
 //
-// It is a module of its own: run it in its directory, with go run .
+// It records OpenTelemetry spans and metrics for the calls and attempts of
+// package client, and writes them to standard output as JSON.
+//
+// With ONELOOP_SDK_KEY in the environment it calls Oneloop, or ONELOOP_BASE_URL
+// if that is set. Without, it calls a fake API in its own process, which fails
+// twice so that there are retries to see.
 package main
 
 import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,13 +39,30 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Getenv, os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "otel:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, getenv func(string) string, out io.Writer) (err error) {
+func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
+	flags := flag.NewFlagSet("otel", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // main prints the error, in one line
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(out, "Usage: ONELOOP_SDK_KEY=key go run . (no key: a fake API). It has no flags.")
+			return nil
+		}
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	return record(ctx, getenv, out)
+}
+
+// record makes three calls and exports what they leave behind.
+func record(ctx context.Context, getenv func(string) string, out io.Writer) (err error) {
 	spans, err := stdouttrace.New(stdouttrace.WithWriter(out))
 	if err != nil {
 		return err
@@ -55,7 +76,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) (err er
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithResource(service),
 		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics)))
 	defer func() {
-		// What was recorded is exported also where ctx has ended.
+		// What was recorded is exported even if ctx has ended.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		// All three are called. Only ForceFlush tells that spans were not exported.
@@ -80,8 +101,8 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) (err er
 	}
 	// An unknown link token, to show what an error leaves behind.
 	_, err = c.ValidateLinkToken(ctx, "no-such-link-token")
-	var answer *client.ErrorResponse
-	if errors.As(err, &answer) {
+	var resp *client.ErrorResponse
+	if errors.As(err, &resp) {
 		return nil
 	}
 	return err

@@ -18,7 +18,7 @@ func env(vars map[string]string) func(string) string {
 
 func TestRunWithoutKey(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), env(nil), &out); err != nil {
+	if err := run(t.Context(), nil, env(nil), &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -46,7 +46,7 @@ func TestRunWithKey(t *testing.T) {
 	server := httptest.NewServer(api)
 	defer server.Close()
 	var out bytes.Buffer
-	if err := run(t.Context(), env(map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": server.URL}), &out); err != nil {
+	if err := run(t.Context(), nil, env(map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": server.URL}), &out); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(api.Requests()); got != 3 {
@@ -66,6 +66,7 @@ func TestRunFails(t *testing.T) {
 	end()
 	for name, test := range map[string]struct {
 		ctx  context.Context
+		args []string
 		env  map[string]string
 		out  io.Writer
 		want string
@@ -78,6 +79,8 @@ func TestRunFails(t *testing.T) {
 			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"},
 			want: "WithBaseURL",
 		},
+		"unknown flag":  {args: []string{"-nope"}, want: "nope"},
+		"argument":      {args: []string{"nope"}, want: "nope"},
 		"interrupted":   {ctx: ended, want: "context canceled"},
 		"broken output": {out: broken{}, want: "disk full"},
 	} {
@@ -89,7 +92,7 @@ func TestRunFails(t *testing.T) {
 			if test.out == nil {
 				test.out = &buffer
 			}
-			err := run(test.ctx, env(test.env), test.out)
+			err := run(test.ctx, test.args, env(test.env), test.out)
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line with %q", err, test.want)
 			}
@@ -97,5 +100,12 @@ func TestRunFails(t *testing.T) {
 				t.Error("the interrupted call was not exported")
 			}
 		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-h"}, env(nil), &out); err != nil || !strings.Contains(out.String(), "ONELOOP_SDK_KEY") {
+		t.Errorf("got %v and:\n%s", err, &out)
 	}
 }
