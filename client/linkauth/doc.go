@@ -1,13 +1,13 @@
 // Package linkauth is net/http middleware that admits a request only if Oneloop
 // reports its link token as valid:
 //
-//	admit := linkauth.New(c) // c is a *client.Client
-//	mux.Handle("POST /session", admit.Wrap(exchange))
+//	m := linkauth.New(c) // c is a *client.Client
+//	mux.Handle("POST /session", m.Wrap(exchange))
 //
 // The handler, here exchange, runs only for a valid link token. [FromContext]
 // returns whose it is. Every other request gets a response from the table below.
 // Routers that take middleware as a function, such as chi, take the method
-// value: router.Use(admit.Wrap).
+// value: router.Use(m.Wrap).
 //
 // # Exchange the token for a session
 //

@@ -52,9 +52,9 @@ func Example() {
 		fmt.Fprintf(w, "%s in %s", v.CustomerID, v.WorkspaceID)
 	})
 
-	admit := linkauth.New(c)
+	m := linkauth.New(c)
 	mux := http.NewServeMux()
-	mux.Handle("POST /session", admit.Wrap(exchange))
+	mux.Handle("POST /session", m.Wrap(exchange))
 
 	token := newLinkToken(c)
 	send(mux, "/session", "Bearer "+token)
@@ -71,21 +71,21 @@ func Example() {
 // The link token comes in a header of the program's own.
 func ExampleWithToken() {
 	c := newClient(clienttest.NewAPI())
-	admit := linkauth.New(c, linkauth.WithToken(func(r *http.Request) string {
+	m := linkauth.New(c, linkauth.WithToken(func(r *http.Request) string {
 		return r.Header.Get("X-Link-Token")
 	}))
 
 	r := httptest.NewRequest(http.MethodPost, "/session", nil)
 	r.Header.Set("X-Link-Token", newLinkToken(c))
 	w := httptest.NewRecorder()
-	admit.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+	m.Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
 	fmt.Println(w.Code)
 	// Output: 200
 }
 
 // The program logs what went wrong, and responds with JSON.
 func ExampleWithFailure() {
-	admit := linkauth.New(newClient(clienttest.NewAPI()), linkauth.WithFailure(
+	m := linkauth.New(newClient(clienttest.NewAPI()), linkauth.WithFailure(
 		func(w http.ResponseWriter, _ *http.Request, f linkauth.Failure) {
 			fmt.Println("log:", f.Status, f.Err)
 			w.Header().Set("Content-Type", "application/json")
@@ -93,7 +93,7 @@ func ExampleWithFailure() {
 			fmt.Fprint(w, `{"error":"not admitted"}`)
 		}))
 
-	send(admit.Wrap(http.NotFoundHandler()), "/session", "")
+	send(m.Wrap(http.NotFoundHandler()), "/session", "")
 	// Output:
 	// log: 401 linkauth: no link token
 	// 401 {"error":"not admitted"}
