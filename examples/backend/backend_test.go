@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+	"github.com/oneloop-ai/oneloop-go/internal/readme"
 )
 
 // detail stands for what Oneloop says in an error, which stays in the log.
@@ -34,33 +37,39 @@ type fixture struct {
 	log     bytes.Buffer
 }
 
-func newFixture(t *testing.T, sdkKey string, opts ...clienttest.Option) *fixture {
+func newFixture(t *testing.T, sdkKey string) *fixture {
 	t.Helper()
-	f := &fixture{t: t, api: clienttest.NewAPI(opts...)}
-	c, err := client.New(sdkKey, client.WithHTTPClient(f.api.HTTPClient()), client.WithTimeout(10*time.Second))
+	f := &fixture{t: t, api: clienttest.NewAPI()}
+	c, err := client.New(sdkKey, client.WithHTTPClient(f.api.HTTPClient()),
+		client.WithTimeout(10*time.Second), client.WithObserver(reportAttempt))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.handler = newBackend(c, slog.New(slog.NewTextHandler(&f.log, nil)))
+	f.handler = newBackend(c, nil, slog.New(slog.NewTextHandler(&f.log, nil)))
 	return f
 }
 
-// do has the request answered, and checks what holds for every answer and log.
+// do has the backend respond, and checks what holds for every response and log.
 func (f *fixture) do(r *http.Request) *http.Response {
 	f.t.Helper()
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, r)
-	var answer bytes.Buffer
-	_ = w.Result().Header.Write(&answer)
-	answer.Write(w.Body.Bytes())
+	var response bytes.Buffer
+	_ = w.Result().Header.Write(&response)
+	response.Write(w.Body.Bytes())
 	for _, leak := range []string{detail, clienttest.SDKKey, "oneloop:", "sdk_wrong", "context ", "(code "} {
-		if strings.Contains(answer.String(), leak) {
-			f.t.Errorf("the answer holds %q:\n%s", leak, &answer)
+		if strings.Contains(response.String(), leak) {
+			f.t.Errorf("the response contains %q:\n%s", leak, &response)
 		}
 	}
 	for _, secret := range []string{clienttest.SDKKey, "sdk_wrong", "lt_test_"} {
 		if strings.Contains(f.log.String(), secret) {
-			f.t.Errorf("the log holds %q:\n%s", secret, &f.log)
+			f.t.Errorf("the log contains %q:\n%s", secret, &f.log)
+		}
+	}
+	for name, want := range map[string]string{"Cache-Control": "no-store", "Content-Security-Policy": contentSecurityPolicy} {
+		if got := w.Result().Header.Get(name); got != want {
+			f.t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
 	return w.Result()
@@ -68,11 +77,7 @@ func (f *fixture) do(r *http.Request) *http.Response {
 
 func (f *fixture) signIn() *http.Cookie {
 	f.t.Helper()
-	cookies := f.do(httptest.NewRequest(http.MethodGet, "/", nil)).Cookies()
-	if len(cookies) != 1 {
-		f.t.Fatalf("the page set %d cookies, want 1", len(cookies))
-	}
-	return cookies[0]
+	return cookie(f.t, f.do(httptest.NewRequest(http.MethodGet, "/", nil)), signInCookie)
 }
 
 func (f *fixture) linkTokenRequest() *http.Request {
@@ -84,28 +89,55 @@ func (f *fixture) linkTokenRequest() *http.Request {
 func (f *fixture) linkToken() client.LinkToken {
 	f.t.Helper()
 	var token client.LinkToken
-	decode(f.t, f.do(f.linkTokenRequest()), http.StatusOK, &token)
+	decode(f.t, f.do(f.linkTokenRequest()), &token)
 	return token
 }
 
-func whoamiRequest(authorization string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/whoami", nil)
+func sessionRequest(authorization string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/session", nil)
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
 	return r
 }
 
-// decode reads an answer that must have this status, and be JSON that no cache keeps.
-func decode(t *testing.T, resp *http.Response, status int, into any) {
-	t.Helper()
-	if resp.StatusCode != status {
-		t.Fatalf("got status %d, want %d", resp.StatusCode, status)
+func (f *fixture) validSessionRequest() *http.Request {
+	return sessionRequest("Bearer " + f.linkToken().Token)
+}
+
+// startSession exchanges a new link token for a session.
+func (f *fixture) startSession() *http.Cookie {
+	f.t.Helper()
+	resp := f.do(f.validSessionRequest())
+	if resp.StatusCode != http.StatusNoContent {
+		f.t.Fatalf("got status %d", resp.StatusCode)
 	}
-	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"} {
-		if got := resp.Header.Get(name); got != want {
-			t.Errorf("%s is %q, want %q", name, got, want)
-		}
+	return cookie(f.t, resp, sessionCookie)
+}
+
+func withCookie(method, path string, c *http.Cookie) *http.Request {
+	r := httptest.NewRequest(method, path, nil)
+	if c != nil {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+// cookie returns the one cookie that a response sets, which must have this name.
+func cookie(t *testing.T, resp *http.Response, name string) *http.Cookie {
+	t.Helper()
+	cookies := resp.Cookies()
+	if len(cookies) != 1 || cookies[0].Name != name {
+		t.Fatalf("got the cookies %v, want %s", cookies, name)
+	}
+	return cookies[0]
+}
+
+// decode reads a response that must be JSON with status 200.
+func decode(t *testing.T, resp *http.Response, into any) {
+	t.Helper()
+	if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || got != "application/json" {
+		t.Fatalf("got status %d and Content-Type %q", resp.StatusCode, got)
 	}
 	decoder := json.NewDecoder(resp.Body)
 	decoder.DisallowUnknownFields()
@@ -114,59 +146,127 @@ func decode(t *testing.T, resp *http.Response, status int, into any) {
 	}
 }
 
-// refused checks an answer that is an error.
+// refused checks a response that is an error.
 func refused(t *testing.T, resp *http.Response, status int, text string) {
 	t.Helper()
-	var body struct {
-		Error string `json:"error"`
+	body, err := io.ReadAll(resp.Body)
+	if got := strings.TrimSpace(string(body)); resp.StatusCode != status || got != text || err != nil {
+		t.Errorf("got %d %q (%v), want %d %q", resp.StatusCode, got, err, status, text)
 	}
-	decode(t, resp, status, &body)
-	if body.Error != text {
-		t.Errorf("got the text %q, want %q", body.Error, text)
-	}
+}
+
+func unauthorized(t *testing.T, resp *http.Response) {
+	t.Helper()
+	refused(t, resp, http.StatusUnauthorized, "Unauthorized")
+}
+
+func unavailable(t *testing.T, resp *http.Response) {
+	t.Helper()
+	refused(t, resp, http.StatusServiceUnavailable, "Service Unavailable")
 }
 
 func inBubble(t *testing.T, name string, test func(*testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
-func TestLinkTokenFlow(t *testing.T) {
+// TestLifeOfASession goes from the link token to the end of the session.
+func TestLifeOfASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, clienttest.SDKKey)
 		token := f.linkToken()
 		if left := time.Until(token.ExpiresAt); left <= 0 || left > 15*time.Minute {
 			t.Errorf("the link token expires in %v", left)
 		}
-		for _, scheme := range []string{"Bearer ", "bearer ", "Bearer  "} {
-			var got identity
-			decode(t, f.do(whoamiRequest(scheme+token.Token)), http.StatusOK, &got)
-			if want := (identity{demoWorkspace, demoCustomer}); got != want {
-				t.Errorf("with %q: got %+v, want %+v", scheme, got, want)
+		resp := f.do(sessionRequest("bearer  " + token.Token))
+		mine := cookie(t, resp, sessionCookie)
+		if resp.StatusCode != http.StatusNoContent || mine.MaxAge != int(sessionLifetime.Seconds()) {
+			t.Errorf("got status %d and the cookie %v", resp.StatusCode, mine)
+		}
+
+		f.api.Revoke(token.Token)
+		f.api.Advance(sessionLifetime)
+		want := session{demoCustomer, demoWorkspace, time.Now().Add(sessionLifetime).UTC()}
+		for range 3 {
+			var got session
+			decode(t, f.do(withCookie(http.MethodGet, "/whoami", mine)), &got)
+			if got != want {
+				t.Errorf("got %+v, want %+v", got, want)
 			}
 		}
-		if f.log.Len() > 0 {
-			t.Errorf("there is something in the log:\n%s", &f.log)
+		if got := len(f.api.Requests()); got != 2 {
+			t.Errorf("Oneloop got %d requests, want one that generates and one that validates", got)
 		}
+		if f.log.Len() > 0 {
+			t.Errorf("the log is not empty:\n%s", &f.log)
+		}
+
+		end := f.do(withCookie(http.MethodDelete, "/session", mine))
+		if gone := cookie(t, end, sessionCookie); end.StatusCode != http.StatusNoContent || gone.MaxAge >= 0 {
+			t.Errorf("got status %d and the cookie %v", end.StatusCode, gone)
+		}
+		refused(t, f.do(withCookie(http.MethodGet, "/whoami", mine)), http.StatusUnauthorized, "no session")
 	})
+}
+
+func TestSessionEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		after time.Duration
+		by    func(*fixture, *http.Cookie)
+		ended bool
+	}{
+		"not before its time": {sessionLifetime - 1, nil, false},
+		"after its time":      {sessionLifetime + 1, nil, true},
+		"for another one":     {0, func(f *fixture, c *http.Cookie) { r := f.validSessionRequest(); r.AddCookie(c); f.do(r) }, true},
+		"not with another's":  {0, func(f *fixture, _ *http.Cookie) { f.do(withCookie(http.MethodDelete, "/session", f.startSession())) }, false},
+		"not with no cookie":  {0, func(f *fixture, _ *http.Cookie) { f.do(withCookie(http.MethodDelete, "/session", nil)) }, false},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			f := newFixture(t, clienttest.SDKKey)
+			mine := f.startSession()
+			time.Sleep(test.after)
+			if test.by != nil {
+				test.by(f, mine)
+			}
+			resp := f.do(withCookie(http.MethodGet, "/whoami", mine))
+			if ended := resp.StatusCode == http.StatusUnauthorized; ended != test.ended {
+				t.Errorf("got status %d", resp.StatusCode)
+			}
+		})
+	}
+}
+
+// TestWhoamiTakesOnlyTheSession has what could be mistaken for a session.
+func TestWhoamiTakesOnlyTheSession(t *testing.T) {
+	f := newFixture(t, clienttest.SDKKey)
+	bearer := f.validSessionRequest()
+	bearer.Method, bearer.URL.Path = http.MethodGet, "/whoami"
+	for name, r := range map[string]*http.Request{
+		"nothing":            withCookie(http.MethodGet, "/whoami", nil),
+		"a link token":       bearer,
+		"the sign-in":        withCookie(http.MethodGet, "/whoami", f.signIn()),
+		"an empty session":   withCookie(http.MethodGet, "/whoami", &http.Cookie{Name: sessionCookie}),
+		"the sign-in's id":   withCookie(http.MethodGet, "/whoami", &http.Cookie{Name: sessionCookie, Value: f.signIn().Value}),
+		"an unknown session": withCookie(http.MethodGet, "/whoami", &http.Cookie{Name: sessionCookie, Value: demoCustomer}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused(t, f.do(r), http.StatusUnauthorized, "no session")
+		})
+	}
 }
 
 func TestNotSignedIn(t *testing.T) {
 	for name, cookie := range map[string]*http.Cookie{
 		"no cookie":      nil,
 		"another cookie": {Name: "other", Value: "value"},
-		"empty":          {Name: sessionCookie},
-		"forged":         {Name: sessionCookie, Value: demoCustomer},
+		"empty":          {Name: signInCookie},
+		"forged":         {Name: signInCookie, Value: demoCustomer},
 		"another run's":  newFixture(t, clienttest.SDKKey).signIn(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, clienttest.SDKKey)
-			r := httptest.NewRequest(http.MethodPost, "/link-token", nil)
-			if cookie != nil {
-				r.AddCookie(cookie)
-			}
-			refused(t, f.do(r), http.StatusUnauthorized, "not signed in")
+			refused(t, f.do(withCookie(http.MethodPost, "/link-token", cookie)), http.StatusUnauthorized, "not signed in")
 			if len(f.api.Requests()) > 0 {
-				t.Error("Oneloop was asked")
+				t.Error("Oneloop got a request")
 			}
 		})
 	}
@@ -188,49 +288,31 @@ func TestCrossOrigin(t *testing.T) {
 			f := newFixture(t, clienttest.SDKKey)
 			r := f.linkTokenRequest()
 			r.Header.Set(test.header, test.value)
-			resp := f.do(r)
-			if test.status == http.StatusForbidden {
-				refused(t, resp, test.status, "cross-origin request")
-			} else if resp.StatusCode != test.status {
+			if resp := f.do(r); resp.StatusCode != test.status {
 				t.Errorf("got status %d, want %d", resp.StatusCode, test.status)
 			}
 		})
 	}
 }
 
-// TestNotAdmitted has every request that comes without a valid link token.
+// TestNotAdmitted has requests without a valid link token. Package linkauth
+// tests every form of them.
 func TestNotAdmitted(t *testing.T) {
-	const (
-		noCredentials = "Bearer"
-		invalidToken  = `Bearer error="invalid_token"`
-	)
 	for name, test := range map[string]struct {
 		authorization string // "TOKEN" stands for a link token that was made
 		before        func(*clienttest.API, client.LinkToken)
-		challenge     string
-		asked         int // how often Oneloop was asked
+		asked         int // how many requests Oneloop gets
 	}{
-		"no header":         {"", nil, noCredentials, 0},
-		"another scheme":    {"Basic TOKEN", nil, noCredentials, 0},
-		"no scheme":         {"TOKEN", nil, noCredentials, 0},
-		"only the scheme":   {"Bearer", nil, invalidToken, 0},
-		"empty token":       {"Bearer  ", nil, invalidToken, 0},
-		"dot segment":       {"Bearer ..", nil, invalidToken, 0},
-		"slash":             {"Bearer ../link-token", nil, invalidToken, 0},
-		"control character": {"Bearer a\x00b", nil, invalidToken, 0},
-		"not UTF-8":         {"Bearer \xff", nil, invalidToken, 0},
-		"too long":          {"Bearer " + strings.Repeat("a", 5000), nil, invalidToken, 0},
-		"unknown token":     {"Bearer no-such-link-token", nil, invalidToken, 1},
-		"two tokens":        {"Bearer TOKEN TOKEN", nil, invalidToken, 0},
+		"no header":     {"", nil, 0},
+		"dot segment":   {"Bearer ..", nil, 0},
+		"unknown token": {"Bearer no-such-link-token", nil, 1},
 		"Oneloop's 400": {"Bearer TOKEN", func(api *clienttest.API, _ client.LinkToken) {
 			api.Queue(oneloopSays(http.StatusBadRequest, nil))
-		}, invalidToken, 1},
-		"revoked": {"Bearer TOKEN", func(api *clienttest.API, token client.LinkToken) {
-			api.Revoke(token.Token)
-		}, invalidToken, 1},
+		}, 1},
+		"revoked": {"Bearer TOKEN", func(api *clienttest.API, token client.LinkToken) { api.Revoke(token.Token) }, 1},
 		"expired": {"Bearer TOKEN", func(api *clienttest.API, token client.LinkToken) {
 			api.Advance(time.Until(token.ExpiresAt))
-		}, invalidToken, 1},
+		}, 1},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			f := newFixture(t, clienttest.SDKKey)
@@ -238,25 +320,28 @@ func TestNotAdmitted(t *testing.T) {
 			if test.before != nil {
 				test.before(f.api, token)
 			}
-			resp := f.do(whoamiRequest(strings.ReplaceAll(test.authorization, "TOKEN", token.Token)))
-			refused(t, resp, http.StatusUnauthorized, textNotAdmitted)
-			if got := resp.Header.Get("WWW-Authenticate"); got != test.challenge {
-				t.Errorf("the challenge is %q, want %q", got, test.challenge)
+			resp := f.do(sessionRequest(strings.ReplaceAll(test.authorization, "TOKEN", token.Token)))
+			unauthorized(t, resp)
+			if got := resp.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, `Bearer realm="link token"`) {
+				t.Errorf("the challenge is %q", got)
+			}
+			if len(resp.Cookies()) > 0 {
+				t.Error("there is a cookie")
 			}
 			if got := len(f.api.Requests()) - 1; got != test.asked {
-				t.Errorf("Oneloop was asked %d times, want %d", got, test.asked)
+				t.Errorf("Oneloop got %d requests, want %d", got, test.asked)
 			}
-			if log := f.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "nil") {
-				t.Errorf("a caller's mistake is logged as an error, or without its reason:\n%s", log)
+			if log := f.log.String(); !strings.Contains(log, "level=INFO") || strings.Contains(log, "level=ERROR") {
+				t.Errorf("what anybody can cause is logged as:\n%s", log)
 			}
 		})
 	}
 }
 
-func TestWhoamiWithoutAdmission(t *testing.T) {
+func TestSessionNeedsLinkauth(t *testing.T) {
 	w := httptest.NewRecorder()
-	whoami(w, whoamiRequest(""))
-	refused(t, w.Result(), http.StatusUnauthorized, textNotAdmitted)
+	new(sessions).start(w, sessionRequest("Bearer lt_1"))
+	refused(t, w.Result(), http.StatusUnauthorized, "no link token")
 }
 
 // TestOneloopFails has everything in which Oneloop gives no decision, for both
@@ -282,14 +367,14 @@ func TestOneloopFails(t *testing.T) {
 			faults: times(3, clienttest.StatusRetryAfter(429, 2*time.Second)), retryAfter: "2", gets: 3, posts: 3, logged: "429",
 		},
 		"503 with a Retry-After that is too long to wait for": {
-			faults: times(3, clienttest.StatusRetryAfter(503, time.Hour)), retryAfter: "3600", gets: 1, posts: 1, logged: "503",
+			faults: times(3, clienttest.StatusRetryAfter(503, time.Hour)), retryAfter: "60", gets: 1, posts: 1, logged: "503",
 		},
 		"503 with a Retry-After of 0": {
 			faults: times(3, clienttest.StatusRetryAfter(503, 0)), retryAfter: "5", gets: 3, posts: 3, logged: "503",
 		},
 		"503 with a Retry-After beyond time.Duration": {
 			faults:     times(3, oneloopSays(503, http.Header{"Retry-After": {"9223372036854775807"}})),
-			retryAfter: "9223372037", gets: 1, posts: 1, logged: detail,
+			retryAfter: "60", gets: 1, posts: 1, logged: detail,
 		},
 		"our SDK key is unknown":   {faults: times(1, oneloopSays(401, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
 		"our SDK key may not":      {faults: times(1, oneloopSays(403, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
@@ -320,7 +405,6 @@ func TestOneloopFails(t *testing.T) {
 				`{"expiresAt":4102444800,"workspaceId":"w","customerId":"c"}`)),
 			retryAfter: "5", gets: 1, logged: "valid is missing",
 		},
-		"400 for what we ask": {faults: times(1, oneloopSays(400, nil)), retryAfter: "5", posts: 1, logged: detail},
 	} {
 		check := func(t *testing.T, request func(*fixture) *http.Request, attempts int) {
 			t.Helper()
@@ -329,12 +413,12 @@ func TestOneloopFails(t *testing.T) {
 			before := len(f.api.Requests())
 			f.api.Queue(test.faults...)
 			resp := f.do(r)
-			refused(t, resp, http.StatusServiceUnavailable, textUnavailable)
+			unavailable(t, resp)
 			if got := resp.Header.Get("Retry-After"); got != test.retryAfter {
 				t.Errorf("Retry-After is %q, want %q", got, test.retryAfter)
 			}
 			if got := len(f.api.Requests()) - before; got != attempts {
-				t.Errorf("Oneloop was asked %d times, want %d", got, attempts)
+				t.Errorf("Oneloop got %d requests, want %d", got, attempts)
 			}
 			if !strings.Contains(f.log.String(), "level=ERROR") || !strings.Contains(f.log.String(), test.logged) {
 				t.Errorf("the log lacks an error with %q:\n%s", test.logged, &f.log)
@@ -342,7 +426,7 @@ func TestOneloopFails(t *testing.T) {
 		}
 		if test.gets > 0 {
 			inBubble(t, name+"/validate", func(t *testing.T) {
-				check(t, func(f *fixture) *http.Request { return whoamiRequest("Bearer " + f.linkToken().Token) }, test.gets)
+				check(t, (*fixture).validSessionRequest, test.gets)
 			})
 		}
 		if test.posts > 0 {
@@ -353,16 +437,25 @@ func TestOneloopFails(t *testing.T) {
 	}
 }
 
+// TestOurOwnMistake has Oneloop refuse what the backend, and not its caller, made.
+func TestOurOwnMistake(t *testing.T) {
+	f := newFixture(t, clienttest.SDKKey)
+	r := f.linkTokenRequest()
+	f.api.Queue(oneloopSays(http.StatusBadRequest, nil))
+	resp := f.do(r)
+	refused(t, resp, http.StatusInternalServerError, "Internal Server Error")
+	if got := resp.Header.Get("WWW-Authenticate"); got != "" {
+		t.Errorf("the challenge is %q", got)
+	}
+	if !strings.Contains(f.log.String(), "level=ERROR") || !strings.Contains(f.log.String(), detail) {
+		t.Errorf("logged:\n%s", &f.log)
+	}
+}
+
 func TestWrongSDKKey(t *testing.T) {
 	f := newFixture(t, "sdk_wrong")
-	for name, r := range map[string]*http.Request{
-		"generate": f.linkTokenRequest(),
-		"validate": whoamiRequest("Bearer some-link-token"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			refused(t, f.do(r), http.StatusServiceUnavailable, textUnavailable)
-		})
-	}
+	unavailable(t, f.do(f.linkTokenRequest()))
+	unavailable(t, f.do(sessionRequest("Bearer some-link-token")))
 }
 
 // stub is a linkTokens whose every call gives these.
@@ -389,11 +482,25 @@ func TestFailsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := &fixture{t: t}
 			valid := client.LinkTokenValidation{Valid: true, WorkspaceID: "w", CustomerID: "c"}
-			f.handler = newBackend(stub{valid, err}, slog.New(slog.NewTextHandler(&f.log, nil)))
-			refused(t, f.do(whoamiRequest("Bearer some-link-token")), http.StatusServiceUnavailable, textUnavailable)
-			refused(t, f.do(f.linkTokenRequest()), http.StatusServiceUnavailable, textUnavailable)
+			f.handler = newBackend(stub{valid, err}, nil, slog.New(slog.NewTextHandler(&f.log, nil)))
+			unavailable(t, f.do(sessionRequest("Bearer some-link-token")))
+			unavailable(t, f.do(f.linkTokenRequest()))
 		})
 	}
+}
+
+func TestStatusesAreThoseOfREADME(t *testing.T) {
+	status := func(request func(*fixture) *http.Request) func(context.Context, error) int {
+		return func(ctx context.Context, err error) int {
+			f := &fixture{t: t}
+			f.handler = newBackend(stub{err: err}, nil, slog.New(slog.DiscardHandler))
+			w := httptest.NewRecorder()
+			f.handler.ServeHTTP(w, request(f).WithContext(ctx))
+			return w.Code
+		}
+	}
+	readme.CheckStatuses(t, "generating", status((*fixture).linkTokenRequest))
+	readme.CheckStatuses(t, "validating", status(func(*fixture) *http.Request { return sessionRequest("Bearer lt_1") }))
 }
 
 func TestRetriesHelp(t *testing.T) {
@@ -402,7 +509,25 @@ func TestRetriesHelp(t *testing.T) {
 		f.api.Queue(clienttest.Status(503), clienttest.Cut())
 		token := f.linkToken()
 		f.api.Queue(clienttest.Cut(), clienttest.StatusRetryAfter(429, time.Second))
-		decode(t, f.do(whoamiRequest("Bearer "+token.Token)), http.StatusOK, new(identity))
+		cookie(t, f.do(sessionRequest("Bearer "+token.Token)), sessionCookie)
+	})
+}
+
+// TestServerTiming has what the page shows of the calls to Oneloop.
+func TestServerTiming(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, clienttest.SDKKey)
+		r := f.linkTokenRequest()
+		f.api.Queue(clienttest.StatusRetryAfter(503, time.Second), clienttest.Delay(20*time.Millisecond))
+		want := []string{`attempt;desc="generateLinkToken 503";dur=0.0`, "wait;dur=1000", `attempt;desc="generateLinkToken 200";dur=20.0`}
+		if got := f.do(r).Header.Values("Server-Timing"); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		f.api.Queue(clienttest.Cut(), clienttest.StatusRetryAfter(429, time.Hour))
+		got := f.do(sessionRequest("Bearer lt_1")).Header.Values("Server-Timing")
+		if len(got) != 3 || got[0] != `attempt;desc="validateLinkToken 0";dur=0.0` || got[2] != `attempt;desc="validateLinkToken 429";dur=0.0` {
+			t.Errorf("got %q", got)
+		}
 	})
 }
 
@@ -410,7 +535,7 @@ func TestRetriesHelp(t *testing.T) {
 func TestClientWentAway(t *testing.T) {
 	for name, request := range map[string]func(*fixture) *http.Request{
 		"generate": (*fixture).linkTokenRequest,
-		"validate": func(f *fixture) *http.Request { return whoamiRequest("Bearer " + f.linkToken().Token) },
+		"validate": (*fixture).validSessionRequest,
 	} {
 		for name, faults := range map[string][]clienttest.Fault{
 			name + " in silence":      {clienttest.Silence()},
@@ -425,10 +550,10 @@ func TestClientWentAway(t *testing.T) {
 				time.AfterFunc(3*time.Second, cancel)
 				w := httptest.NewRecorder()
 				f.handler.ServeHTTP(w, r.WithContext(ctx))
-				if w.Code != statusClientClosedRequest || w.Body.Len() > 0 {
-					t.Errorf("answered %d with %q", w.Code, w.Body)
+				if w.Code != 499 {
+					t.Errorf("got %d %q", w.Code, w.Body)
 				}
-				if strings.Contains(f.log.String(), "level=ERROR") || !strings.Contains(f.log.String(), "client went away") {
+				if strings.Contains(f.log.String(), "level=ERROR") || !strings.Contains(f.log.String(), "status=499") {
 					t.Errorf("logged:\n%s", &f.log)
 				}
 			})
@@ -437,7 +562,7 @@ func TestClientWentAway(t *testing.T) {
 }
 
 // TestRequestTimeout ends the request's context by its deadline: somebody still
-// waits for the answer then.
+// waits for the response then.
 func TestRequestTimeout(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"before the call": 0, "within the call": time.Second} {
 		inBubble(t, name, func(t *testing.T) {
@@ -446,27 +571,7 @@ func TestRequestTimeout(t *testing.T) {
 			f.api.Queue(clienttest.Silence())
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			refused(t, f.do(r.WithContext(ctx)), http.StatusServiceUnavailable, textUnavailable)
+			unavailable(t, f.do(r.WithContext(ctx)))
 		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	for after, want := range map[time.Duration]int64{
-		-time.Second:            5,
-		0:                       5,
-		1:                       1,
-		time.Second:             1,
-		time.Second + 1:         2,
-		1500 * time.Millisecond: 2,
-		time.Minute:             60,
-		1<<63 - 1:               9223372037,
-	} {
-		if got := retryAfter(&client.ErrorResponse{RetryAfter: after}); got != want {
-			t.Errorf("%v: got %d, want %d", after, got, want)
-		}
-	}
-	if got := retryAfter(context.DeadlineExceeded); got != 5 {
-		t.Errorf("no answer: got %d, want 5", got)
 	}
 }

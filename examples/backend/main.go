@@ -1,11 +1,15 @@
-// Command backend is a web backend that gives its front end a link token for
-// the signed-in customer, and admits requests by link token.
+// Command backend is a web backend that exchanges link tokens for sessions, with
+// a page that shows who calls whom:
 //
-// With ONELOOP_SDK_KEY in the environment it calls Oneloop (ONELOOP_BASE_URL
-// overrides where); without, it runs against the fake API in its own process.
+//	go run ./examples/backend -fake
+//
+// It calls Oneloop with the SDK key in ONELOOP_SDK_KEY. ONELOOP_BASE_URL replaces
+// Oneloop's address, and ONELOOP_INSECURE_HTTP=1 allows plain http there. With
+// -fake it calls a fake API in its own process instead, key or no key.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -21,6 +25,7 @@ import (
 
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
 )
 
 func main() {
@@ -35,6 +40,7 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	flags := flag.NewFlagSet("backend", flag.ContinueOnError)
 	addr := flags.String("addr", "localhost:8080", "`host:port` to listen on")
+	useFake := flags.Bool("fake", false, "call a fake API in this process instead of Oneloop")
 	flags.SetOutput(io.Discard) // main prints the error, in one line
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -48,7 +54,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 
-	c, err := newClient(getenv, out)
+	var fake *fakeserver.Server
+	if *useFake {
+		fake = fakeserver.New(clienttest.SDKKey, 15*time.Minute)
+	}
+	c, err := newClient(fake, getenv, out)
 	if err != nil {
 		return err
 	}
@@ -58,28 +68,35 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	fmt.Fprintf(out, "Open http://%s/ in a browser; stop with Ctrl-C.\n", listener.Addr())
-	return serve(ctx, listener, newBackend(c, slog.Default()))
+	return serve(ctx, listener, newBackend(c, fake, slog.Default()))
 }
 
-func newClient(getenv func(string) string, out io.Writer) (*client.Client, error) {
-	timeout := client.WithTimeout(10 * time.Second) // less than the server's WriteTimeout
+func newClient(fake *fakeserver.Server, getenv func(string) string, out io.Writer) (*client.Client, error) {
+	opts := []client.Option{
+		client.WithTimeout(10 * time.Second), // less than the server's WriteTimeout
+		client.WithObserver(reportAttempt),
+	}
+	if fake != nil {
+		fmt.Fprintln(out, "Calling a fake API in this process, because of -fake. ONELOOP_SDK_KEY is not used.")
+		return client.New(clienttest.SDKKey, append(opts, client.WithHTTPClient(&http.Client{Transport: fake}))...)
+	}
 	key := getenv("ONELOOP_SDK_KEY")
 	if key == "" {
-		fmt.Fprintln(out, "ONELOOP_SDK_KEY is not set: using the fake API in this process.")
-		return client.New(clienttest.SDKKey, timeout, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
+		return nil, errors.New("ONELOOP_SDK_KEY is not set; to try this without a key, use -fake")
 	}
-	baseURL := client.DefaultBaseURL
-	if override := getenv("ONELOOP_BASE_URL"); override != "" {
-		baseURL = override
+	baseURL := cmp.Or(getenv("ONELOOP_BASE_URL"), client.DefaultBaseURL)
+	opts = append(opts, client.WithBaseURL(baseURL))
+	if getenv("ONELOOP_INSECURE_HTTP") == "1" {
+		opts = append(opts, client.WithInsecureHTTP())
 	}
-	c, err := client.New(key, timeout, client.WithBaseURL(baseURL))
+	c, err := client.New(key, opts...)
 	if err == nil { // a URL that New refuses may hold a password
 		fmt.Fprintln(out, "Calling", baseURL)
 	}
 	return c, err
 }
 
-// serve answers on listener until ctx ends, then lets requests in flight finish.
+// serve serves listener until ctx ends, then lets requests in flight finish.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,

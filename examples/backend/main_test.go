@@ -25,14 +25,14 @@ func env(vars map[string]string) func(string) string {
 
 // start runs the backend on a free port, and returns its URL and what ends it
 // and returns run's output and error.
-func start(t *testing.T, vars map[string]string) (url string, stop func() (out string, err error)) {
+func start(t *testing.T, vars map[string]string, args ...string) (url string, stop func() (out string, err error)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"-addr", "localhost:0"}, env(vars), writer)
+		err := run(ctx, append(args, "-addr", "localhost:0"), env(vars), writer)
 		writer.Close()
 		done <- err
 	}()
@@ -59,18 +59,20 @@ func start(t *testing.T, vars map[string]string) (url string, stop func() (out s
 func TestRun(t *testing.T) {
 	oneloop := httptest.NewServer(clienttest.NewAPI())
 	defer oneloop.Close()
+	const onFake = "Calling a fake API in this process, because of -fake."
+	withKey := map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": oneloop.URL}
 	for name, test := range map[string]struct {
+		args []string
 		env  map[string]string
 		says string
+		fake bool
 	}{
-		"without a key": {nil, "ONELOOP_SDK_KEY is not set"},
-		"with a key": {
-			map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": oneloop.URL},
-			"Calling " + oneloop.URL,
-		},
+		"with a key":           {nil, withKey, "Calling " + oneloop.URL, false},
+		"on the fake":          {[]string{"-fake"}, nil, onFake, true},
+		"-fake wins over keys": {[]string{"-fake"}, map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"}, onFake, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url, stop := start(t, test.env)
+			url, stop := start(t, test.env, test.args...)
 			jar, _ := cookiejar.New(nil)
 			browser := &http.Client{Jar: jar}
 			send := func(method, path, linkToken string) *http.Response {
@@ -95,20 +97,31 @@ func TestRun(t *testing.T) {
 			if err != nil || !bytes.Contains(page, []byte("Get a link token")) {
 				t.Errorf("the page is %q, %v", page, err)
 			}
-			var token client.LinkToken
-			decode(t, send(http.MethodPost, "link-token", ""), http.StatusOK, &token)
-			var got identity
-			decode(t, send(http.MethodGet, "whoami", token.Token), http.StatusOK, &got)
-			if want := (identity{demoWorkspace, demoCustomer}); got != want {
-				t.Errorf("got %+v, want %+v", got, want)
+			if says := bytes.Contains(page, []byte("This runs on a fake API")); says != test.fake {
+				t.Errorf("the page says that it runs on a fake: %t", says)
 			}
-			refused(t, send(http.MethodGet, "whoami", ""), http.StatusUnauthorized, textNotAdmitted)
+			var token client.LinkToken
+			decode(t, send(http.MethodPost, "link-token", ""), &token)
+			refused(t, send(http.MethodGet, "whoami", ""), http.StatusUnauthorized, "no session")
+			refused(t, send(http.MethodPost, "session", token.Token), http.StatusNoContent, "")
+			var got session
+			decode(t, send(http.MethodGet, "whoami", ""), &got)
+			if got.CustomerID != demoCustomer || got.WorkspaceID != demoWorkspace {
+				t.Errorf("got %+v", got)
+			}
+			want := http.StatusNotFound
+			if test.fake {
+				want = http.StatusNoContent
+			}
+			if got := send(http.MethodDelete, "_fake/faults", "").StatusCode; got != want {
+				t.Errorf("the fake's control responds with %d, want %d", got, want)
+			}
 
 			out, err := stop()
 			if err != nil {
 				t.Errorf("run ended with %v", err)
 			}
-			if !strings.Contains(out, test.says) || strings.Contains(out, clienttest.SDKKey) {
+			if !strings.Contains(out, test.says) || strings.Contains(out, "fake") != test.fake || strings.Contains(out, clienttest.SDKKey) {
 				t.Errorf("the output is:\n%s", out)
 			}
 			if conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(url, "http:"), "/")); err == nil {
@@ -130,10 +143,12 @@ func TestRunFails(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"port in use":  {args: []string{"-addr", taken.Addr().String()}, want: "bind"},
-		"bad address":  {args: []string{"-addr", "nowhere"}, want: "missing port"},
+		"port in use":  {args: []string{"-fake", "-addr", taken.Addr().String()}, want: "bind"},
+		"bad address":  {args: []string{"-fake", "-addr", "nowhere"}, want: "missing port"},
 		"unknown flag": {args: []string{"-nope"}, want: "nope"},
 		"argument":     {args: []string{"nope"}, want: "nope"},
+		"no SDK key":   {want: "ONELOOP_SDK_KEY is not set"},
+		"empty key":    {env: map[string]string{"ONELOOP_SDK_KEY": ""}, want: "use -fake"},
 		"bad SDK key":  {env: map[string]string{"ONELOOP_SDK_KEY": "sdk wrong"}, want: "SDK key"},
 		"plain http": {
 			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"},
@@ -146,6 +161,17 @@ func TestRunFails(t *testing.T) {
 				t.Errorf("got %v, want one line with %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestInsecureHTTP(t *testing.T) {
+	vars := map[string]string{
+		"ONELOOP_SDK_KEY":       clienttest.SDKKey,
+		"ONELOOP_BASE_URL":      "http://oneloop.example",
+		"ONELOOP_INSECURE_HTTP": "1",
+	}
+	if _, err := newClient(nil, env(vars), io.Discard); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -1,21 +1,56 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"embed"
+	"fmt"
+	"html/template"
 	"net/http"
+
+	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-//go:embed index.html page.css page.js
-var pageFiles embed.FS
+var (
+	//go:embed index.html
+	pageTemplate string
+	//go:embed page.css page.js
+	pageFiles embed.FS
+)
 
 // contentSecurityPolicy lets the page use its own files and nothing else.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-func servePage(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Security-Policy", contentSecurityPolicy)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Cache-Control", "no-store")
-	http.FileServerFS(pageFiles).ServeHTTP(w, r)
+// newPage returns the page. If fake is true, it says so and has controls.
+func newPage(fake bool) []byte {
+	var page bytes.Buffer
+	template.Must(template.New("page").Parse(pageTemplate)).Execute(&page, fake)
+	return page.Bytes()
+}
+
+type headerKey struct{}
+
+// withHeaders sets the headers that all responses have, and lets reportAttempt
+// add to them.
+func withHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentSecurityPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), headerKey{}, h)))
+	})
+}
+
+// reportAttempt observes the client. It tells the page, in a Server-Timing
+// header, what the backend asked of Oneloop on its behalf.
+func reportAttempt(ctx context.Context, a client.Attempt) {
+	if h, ok := ctx.Value(headerKey{}).(http.Header); ok {
+		h.Add("Server-Timing", fmt.Sprintf("attempt;desc=\"%s %d\";dur=%.1f", a.Operation, a.StatusCode, a.Duration.Seconds()*1000))
+		if a.WillRetry {
+			h.Add("Server-Timing", fmt.Sprintf("wait;dur=%d", a.RetryIn.Milliseconds()))
+		}
+	}
 }

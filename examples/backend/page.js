@@ -2,64 +2,264 @@
 
 const element = id => document.getElementById(id);
 const nothing = '–';
+const fake = element('fake') !== null;
+
 let linkToken = ''; // kept in memory only
-let countdown = 0;
+let tokenExpires = 0; // in milliseconds since 1970
+let tokenState = ''; // "expired" or "revoked", as far as the page knows
+let sessionEnds = 0; // in milliseconds since 1970; 0 if there is no session
 
-function say(text, isError = false) {
-  element('status').textContent = text;
-  element('status').classList.toggle('error', isError);
+// A Problem is what people are told, in words.
+class Problem extends Error {}
+
+// --- What the sections show.
+
+function say(button, text, kind = '') {
+  const message = button.closest('.action').querySelector('.message');
+  message.textContent = text;
+  message.className = `message ${kind}`;
 }
 
-async function ask(path, options) {
-  const response = await fetch(path, options).catch(() => {
-    throw new Error('The backend does not answer.');
-  });
-  const body = await response.json().catch(() => ({}));
-  if (response.ok) return body;
-  const wait = response.headers.get('Retry-After');
-  throw new Error(`${response.status}: ${body.error ?? response.statusText}` + (wait ? `; try again in ${wait} s` : ''));
+function showToken(token, expires) {
+  [linkToken, tokenExpires, tokenState] = [token, expires, ''];
+  element('token').textContent = `••••${token.slice(-4)}`;
+  showTimes();
 }
 
-function showExpiry(expiresAt) {
-  const seconds = Math.max(0, Math.ceil((expiresAt - Date.now()) / 1000));
-  element('expiry').textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-  if (seconds > 0) return;
-  clearInterval(countdown);
-  say('The link token has expired.', true);
+function endToken(state, text) {
+  tokenState = state;
+  say(element('get'), text, 'bad');
+  showTimes();
 }
+
+function showIdentity({ customerId = nothing, workspaceId = nothing, endsAt = '' } = {}) {
+  element('customer').textContent = customerId;
+  element('workspace').textContent = workspaceId;
+  sessionEnds = endsAt ? Date.parse(endsAt) : 0;
+  showTimes();
+}
+
+// clock returns the time until end, such as 14:59 or 1:00:00.
+function clock(end) {
+  const seconds = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+  const two = number => String(number).padStart(2, '0');
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+function showTimes() {
+  const now = Date.now();
+  if (tokenState === '' && linkToken && tokenExpires <= now) endToken('expired', 'The link token has expired.');
+  element('token-expiry').textContent = tokenState || (linkToken ? clock(tokenExpires) : nothing);
+  element('token-expiry').classList.toggle('over', tokenState !== '');
+  if (sessionEnds > 0 && sessionEnds <= now) {
+    showIdentity();
+    say(element('who'), 'The session has ended.', 'bad');
+  }
+  element('session-expiry').textContent = sessionEnds > 0 ? clock(sessionEnds) : nothing;
+}
+
+// --- Who calls whom.
+
+const maxClicks = 4; // shown at a time
+let click; // the list of messages of the latest click
+
+function startClick(name) {
+  const heading = document.createElement('h3');
+  heading.textContent = name;
+  click = document.createElement('ol');
+  const item = document.createElement('li');
+  item.append(heading, click);
+  element('calls').prepend(item);
+  [...element('calls').children].slice(maxClicks).forEach(old => old.remove());
+  element('no-calls').hidden = true;
+}
+
+// message makes a line of the diagram. route says for whom it is to those who don't see the arrow.
+function message(route, kind, text) {
+  const item = document.createElement('li');
+  item.className = `message-sent ${kind}`;
+  const label = document.createElement('span');
+  label.className = 'for-screen-readers';
+  label.textContent = `${route}: `;
+  const shown = document.createElement('span');
+  shown.textContent = text;
+  item.append(label, shown);
+  return item;
+}
+
+const milliseconds = duration => (duration < 10 ? duration.toFixed(1) : Math.round(duration)) + ' ms';
+const requests = {
+  generateLinkToken: 'POST /api/v1/link-token',
+  validateLinkToken: 'GET /api/v1/link-token/{token}',
+};
+
+// upstream returns what the backend exchanged with Oneloop, which its Server-Timing header lists.
+function upstream(response) {
+  const lines = [];
+  for (const [, operation, status, duration, wait] of (response.headers.get('Server-Timing') ?? '').matchAll(
+    /attempt;desc="(\w+) (\d+)";dur=([\d.]+)|wait;dur=(\d+)/g)) {
+    if (wait !== undefined) {
+      const pause = document.createElement('li');
+      pause.className = 'pause';
+      pause.textContent = `waits ${(wait / 1000).toFixed(1)} s, then tries again`;
+      lines.push(pause);
+      continue;
+    }
+    const good = status[0] === '2';
+    const verdict = good && operation === 'validateLinkToken' ? (response.ok ? ' · valid' : ' · not valid') : '';
+    lines.push(message('Backend to Oneloop', 'inner', requests[operation]));
+    lines.push(message('Oneloop to backend', `inner back ${good && verdict !== ' · not valid' ? 'good' : 'bad'}`,
+      `${status === '0' ? 'no response' : status} · ${milliseconds(Number(duration))}${verdict}`));
+  }
+  return lines;
+}
+
+const meanings = {
+  'POST link-token 200': 'the link token',
+  'POST session 204': 'a session cookie',
+  'POST session 401': 'not admitted',
+  'GET whoami 200': 'the identity',
+  'GET whoami 401': 'no session',
+  'DELETE session 204': 'session ended',
+};
+
+// call sends a request to the backend and shows it while it runs.
+async function call(method, path, headers = {}) {
+  const list = click;
+  const back = message('Backend to browser', 'back', 'waiting');
+  list.append(message('Browser to backend', '', `${method} /${path}`), back);
+  const start = performance.now();
+  const timer = setInterval(() => {
+    back.lastChild.textContent = `waiting, ${((performance.now() - start) / 1000).toFixed(1)} s`;
+  }, 100);
+  let response;
+  try {
+    response = await fetch(path, { method, headers });
+  } catch {
+    back.classList.add('bad');
+    back.lastChild.textContent = 'no response';
+    throw new Problem('The backend does not respond.');
+  } finally {
+    clearInterval(timer);
+  }
+  const meaning = meanings[`${method} ${path} ${response.status}`];
+  back.before(...upstream(response));
+  if (meaning !== 'no session') back.classList.add(response.ok ? 'good' : 'bad'); // that is nobody's fault
+  back.lastChild.textContent = `${response.status} · ${milliseconds(performance.now() - start)}${meaning ? ` · ${meaning}` : ''}`;
+  return response;
+}
+
+// check throws what people are told about a response that is not a success.
+function check(response, refused) {
+  if (response.ok) return;
+  if (response.status === 401) throw new Problem(refused);
+  if (response.status === 503) {
+    const seconds = Number(response.headers.get('Retry-After')) || 5;
+    throw new Problem(`Oneloop is not available right now. Try again in ${seconds} second${seconds === 1 ? '' : 's'}.`);
+  }
+  throw new Problem('The backend has a problem. Its log says more.');
+}
+
+// --- What the buttons do. Each returns what to say.
 
 async function getLinkToken() {
-  const answer = await ask('link-token', { method: 'POST' });
-  linkToken = answer.token;
-  element('token').textContent = '••••' + (linkToken.length < 16 ? '' : linkToken.slice(-4));
-  const expiresAt = Date.parse(answer.expiresAt);
-  say('Got a link token.');
-  clearInterval(countdown);
-  countdown = setInterval(showExpiry, 1000, expiresAt);
-  showExpiry(expiresAt);
+  const response = await call('POST', 'link-token');
+  check(response, 'You are not signed in any more. Load the page again.');
+  const { token, expiresAt } = await response.json();
+  showToken(token, Date.parse(expiresAt));
+  return 'Here is a link token.';
+}
+
+async function startSession() {
+  const response = await call('POST', 'session', { Authorization: `Bearer ${linkToken}` });
+  check(response, `The link token ${tokenState === 'expired' ? 'has expired' : 'is not valid'}. Get a new one.`);
 }
 
 async function whoAmI() {
-  showIdentity({});
-  const headers = linkToken ? { Authorization: `Bearer ${linkToken}` } : {};
-  showIdentity(await ask('whoami', { headers, credentials: 'omit' }));
-  say('The link token is valid.');
+  showIdentity();
+  let response = await call('GET', 'whoami');
+  const isNew = response.status === 401 && linkToken !== '';
+  if (isNew) {
+    await startSession();
+    response = await call('GET', 'whoami');
+  }
+  check(response, 'There is no session. Get a link token first.');
+  showIdentity(await response.json());
+  return isNew ? 'The link token is valid, and now there is a session.' : 'The session says so. Oneloop was not asked.';
 }
 
-function showIdentity({ workspaceId = nothing, customerId = nothing }) {
-  element('workspace').textContent = workspaceId;
-  element('customer').textContent = customerId;
+async function endSession() {
+  showIdentity();
+  check(await call('DELETE', 'session'));
+  return 'The session has ended.';
 }
 
-function onClick(button, action) {
-  button.addEventListener('click', async () => {
-    if (button.ariaDisabled === 'true') return;
+// control changes the fake API. That is not part of the diagram.
+async function control(method, path, body) {
+  const response = await fetch(`_fake/${path}`, { method, body: body && JSON.stringify(body) }).catch(() => {
+    throw new Problem('The backend does not respond.');
+  });
+  if (response.status === 404) throw new Problem('The fake API does not know this link token. Get a new one.');
+  check(response);
+}
+
+function needToken() {
+  if (!linkToken) throw new Problem('There is no link token. Get one first.');
+}
+
+async function revoke() {
+  needToken();
+  await control('POST', 'revoke', { token: linkToken });
+  endToken('revoked', 'The link token was revoked.');
+  return 'Done. A session goes on, but a new one is refused.';
+}
+
+async function expire() {
+  needToken();
+  await control('POST', 'expire', { token: linkToken });
+  endToken('expired', 'The link token has expired.');
+  return 'Done. A session goes on, but a new one is refused.';
+}
+
+async function setOutage() {
+  const outage = element('outage');
+  try {
+    await control('DELETE', 'faults');
+    if (outage.checked) await control('POST', 'faults', { kind: 'status', status: 503, always: true });
+  } catch (problem) {
+    outage.checked = !outage.checked;
+    throw problem;
+  }
+  return outage.checked ? 'Oneloop is down. Sessions go on.' : 'Oneloop is back.';
+}
+
+function onClick(id, action, shown = true) {
+  const button = element(id);
+  button.addEventListener('click', async event => {
+    if (button.ariaDisabled === 'true') {
+      event.preventDefault();
+      return;
+    }
     button.ariaDisabled = 'true'; // keeps the focus, unlike disabled
-    say(''); // so that the same text is announced again
-    await action().catch(error => say(error.message, true));
+    say(button, 'Waiting', 'waiting');
+    if (shown) startClick(button.textContent);
+    try {
+      say(button, await action(), 'good');
+    } catch (error) {
+      say(button, error instanceof Problem ? error.message : 'Something went wrong on this page.', 'bad');
+      if (!(error instanceof Problem)) console.error(error);
+    }
     button.ariaDisabled = null;
   });
 }
 
-onClick(element('get'), getLinkToken);
-onClick(element('who'), whoAmI);
+onClick('get', getLinkToken);
+onClick('who', whoAmI);
+onClick('end', endSession);
+if (fake) {
+  onClick('revoke', revoke, false);
+  onClick('expire', expire, false);
+  onClick('outage', setOutage, false);
+}
+setInterval(showTimes, 1000);

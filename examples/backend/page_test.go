@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,7 +20,9 @@ func TestPage(t *testing.T) {
 		"script":       {"/page.js", http.StatusOK, "javascript"},
 		"unknown path": {"/nope", http.StatusNotFound, "text/plain"},
 		"source":       {"/main.go", http.StatusNotFound, "text/plain"},
-		"other method": {"/link-token", http.StatusNotFound, "text/plain"},
+		"template":     {"/index.html", http.StatusNotFound, "text/plain"},
+		"other method": {"/link-token", http.StatusMethodNotAllowed, "text/plain"},
+		"no fake":      {"/_fake/requests", http.StatusNotFound, "text/plain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, clienttest.SDKKey)
@@ -32,36 +33,63 @@ func TestPage(t *testing.T) {
 			if got := resp.Header.Get("Content-Type"); !strings.Contains(got, test.contentType) {
 				t.Errorf("got %q, want %q", got, test.contentType)
 			}
-			if got := resp.Header.Get("Content-Security-Policy"); got != contentSecurityPolicy {
-				t.Errorf("got the policy %q", got)
-			}
 		})
 	}
 }
 
 // TestPageKeepsPolicy has what the policy forbids, which a browser would ignore in silence.
 func TestPageKeepsPolicy(t *testing.T) {
-	f := newFixture(t, clienttest.SDKKey)
-	resp := f.do(httptest.NewRequest(http.MethodGet, "/", nil))
-	page, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, forbidden := range []string{"<script>", "<style", "style=", "onclick", "http://", "https://", "unsafe-"} {
-		if strings.Contains(string(page)+contentSecurityPolicy, forbidden) {
-			t.Errorf("the page or its policy has %q", forbidden)
+	for _, fake := range []bool{false, true} {
+		for _, forbidden := range []string{"<script>", "<style", "style=", "onclick", "http://", "https://", "unsafe-"} {
+			if strings.Contains(string(newPage(fake))+contentSecurityPolicy, forbidden) {
+				t.Errorf("the page or its policy has %q", forbidden)
+			}
 		}
 	}
 }
 
-func TestSessionCookie(t *testing.T) {
-	f := newFixture(t, clienttest.SDKKey)
-	cookie := f.signIn()
-	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.Secure {
-		t.Errorf("got %v", cookie)
+func TestPageTellsOfTheFake(t *testing.T) {
+	for _, fake := range []bool{false, true} {
+		page := string(newPage(fake))
+		for _, text := range []string{"This runs on a fake API", `id="revoke"`, `id="expire"`, `id="outage"`} {
+			if strings.Contains(page, text) != fake {
+				t.Errorf("with fake %t: %q is in the page: %t", fake, text, !fake)
+			}
+		}
 	}
-	https := f.do(httptest.NewRequest(http.MethodGet, "https://example.com/", nil)).Cookies()
-	if len(https) != 1 || !https[0].Secure {
-		t.Errorf("over https: got %v", https)
+}
+
+func TestCookies(t *testing.T) {
+	for name, test := range map[string]struct {
+		url, forwarded string
+		secure         bool
+	}{
+		"plain http":                  {"http://example.com/", "", false},
+		"https":                       {"https://example.com/", "", true},
+		"behind a TLS proxy":          {"http://example.com/", "https", true},
+		"behind a TLS proxy, shouted": {"http://example.com/", "HTTPS", true},
+		"behind a plain http proxy":   {"http://example.com/", "http", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, clienttest.SDKKey)
+			for path, request := range map[string]*http.Request{
+				"":        httptest.NewRequest(http.MethodGet, test.url, nil),
+				"session": httptest.NewRequest(http.MethodPost, test.url+"session", nil),
+			} {
+				if path == "session" {
+					request.Header.Set("Authorization", "Bearer "+f.linkToken().Token)
+				}
+				if test.forwarded != "" {
+					request.Header.Set("X-Forwarded-Proto", test.forwarded)
+				}
+				cookies := f.do(request).Cookies()
+				if len(cookies) != 1 {
+					t.Fatalf("/%s set %d cookies, want 1", path, len(cookies))
+				}
+				if c := cookies[0]; !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure != test.secure {
+					t.Errorf("/%s set %v", path, c)
+				}
+			}
+		})
 	}
 }
