@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,8 +251,14 @@ func TestAttemptErrorType(t *testing.T) {
 
 func TestOverSocket(t *testing.T) {
 	api := clienttest.NewAPI()
-	api.Queue(clienttest.Cut())
-	server := httptest.NewServer(api)
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) > 1 {
+			api.ServeHTTP(w, r)
+		} else if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			conn.Close()
+		}
+	}))
 	defer server.Close()
 	r := newRecorded(t, clienttest.SDKKey, server.URL, nil)
 	defer r.CloseIdleConnections()
