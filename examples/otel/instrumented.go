@@ -126,9 +126,8 @@ func (c *instrumented) observe(ctx context.Context, a client.Attempt) {
 	if a.StatusCode != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(a.StatusCode))
 	}
-	class := attemptErrorType(a)
-	if class != "" {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(class))
+	if a.Err != nil {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(errorType(a.Err)))
 	}
 
 	ctx, span := c.tracer.Start(ctx, string(method),
@@ -136,7 +135,7 @@ func (c *instrumented) observe(ctx context.Context, a client.Attempt) {
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attrs...),
 		trace.WithAttributes(semconv.HTTPRequestMethodKey.String(string(method)),
 			semconv.ServerAddress(c.address), semconv.ServerPort(c.port)))
-	if class != "" {
+	if a.Err != nil {
 		span.SetStatus(codes.Error, "")
 	}
 	if a.Number > 1 {
@@ -147,23 +146,11 @@ func (c *instrumented) observe(ctx context.Context, a client.Attempt) {
 	span.End(trace.WithTimestamp(end))
 }
 
-// attemptErrorType is the error.type of an attempt, "" for a whole 2xx.
-func attemptErrorType(a client.Attempt) string {
-	switch {
-	case a.StatusCode != 0 && a.StatusCode/100 != 2:
-		return strconv.Itoa(a.StatusCode)
-	case a.Err != nil:
-		return errorType(a.Err)
-	default:
-		return ""
-	}
-}
-
-// errorType is one of few words for an error, or the status code of an answer.
+// errorType is one of few words for an error, or the status code of a response.
 // semconv.ErrorType would give the Go type, which is the same for most of them.
 func errorType(err error) string {
 	var (
-		answer  *client.ErrorResponse
+		resp    *client.ErrorResponse
 		network net.Error
 	)
 	isNetwork := errors.As(err, &network)
@@ -172,8 +159,8 @@ func errorType(err error) string {
 		return "canceled"
 	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout():
 		return "timeout"
-	case errors.As(err, &answer):
-		return strconv.Itoa(answer.StatusCode)
+	case errors.As(err, &resp):
+		return strconv.Itoa(resp.StatusCode)
 	case errors.Is(err, client.ErrInvalidArgument):
 		return "invalid_argument"
 	case errors.Is(err, client.ErrMalformedResponse):

@@ -231,18 +231,23 @@ func classes(t *testing.T, spans tracetest.SpanStubs) (types []string) {
 	return types
 }
 
-func TestAttemptErrorType(t *testing.T) {
+// TestAttemptError has attempts as observers get them: Err alone decides.
+func TestAttemptError(t *testing.T) {
 	for name, test := range map[string]struct {
 		attempt client.Attempt
 		want    string
 	}{
-		"whole 2xx":       {client.Attempt{StatusCode: 200}, ""},
+		"success":         {client.Attempt{StatusCode: 200}, ""},
+		"error status":    {client.Attempt{StatusCode: 500, Err: &client.ErrorResponse{StatusCode: 500}}, "500"},
 		"truncated 2xx":   {client.Attempt{StatusCode: 200, Err: io.ErrUnexpectedEOF}, "connection"},
-		"truncated error": {client.Attempt{StatusCode: 500, Err: io.ErrUnexpectedEOF}, "500"},
 		"any other error": {client.Attempt{Err: errors.New("customer_1 has no luck")}, "_OTHER"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := attemptErrorType(test.attempt); got != test.want {
+			r := newRecorded(t, clienttest.SDKKey, client.DefaultBaseURL, nil)
+			test.attempt.Operation = validate
+			r.observe(t.Context(), test.attempt)
+			_, attempts := r.split()
+			if got := classes(t, attempts); !slices.Equal(got, []string{test.want}) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
