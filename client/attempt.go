@@ -19,11 +19,13 @@ const maxResponse = 1 << 20
 // that was used before, is taken to be dead. A shorter timeout is as long as that.
 const silence = 500 * time.Millisecond
 
-// maxConns is how many new connections an attempt may go through.
-const maxConns = 4
+// maxConns is how many new connections an attempt may go through. net/http waits 1,
+// 2 and 4 s between its own replays over HTTP/2, so a fourth connection would leave
+// an attempt little time; healthy servers need three at most.
+const maxConns = 3
 
 var (
-	errReplayed       = errors.New("the server closed four connections without responding")
+	errReplayed       = errors.New("the server closed three connections without responding")
 	errOversize       = errors.New("the response is longer than 1 MiB")
 	errAttemptTimeout = fmt.Errorf("attempt timed out: %w", context.DeadlineExceeded)
 	errCallTimeout    = fmt.Errorf("call timed out: %w", context.DeadlineExceeded)
