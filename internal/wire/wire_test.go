@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 )
 
@@ -13,21 +14,24 @@ func TestField(t *testing.T) {
 	}
 	text := func(s string) object { return object{S: Field[string]{Value: s, Times: 1}} }
 	for body, want := range map[string]object{
-		`{}`:                        {},
-		`{"s":""}`:                  text(""),
-		`{"s":"x"}`:                 text("x"),
-		`{"s":"a\u0062\n\"\\"}`:     text("ab\n\"\\"),
-		`{"S":"x"}`:                 text("x"),
-		`{"s":null}`:                {S: Field[string]{Times: 1, Null: true}},
-		`{"s":"x","S":"y"}`:         {S: Field[string]{Value: "y", Times: 2}},
-		`{"s":null,"s":"x"}`:        {S: Field[string]{Value: "x", Times: 2, Null: true}},
-		`{"s":1}`:                   {S: Field[string]{Times: 1, Wrong: true}},
-		`{"s":["x"]}`:               {S: Field[string]{Times: 1, Wrong: true}},
-		`{"n":12,"b":true}`:         {N: Field[int64]{Value: 12, Times: 1}, B: Field[bool]{Value: true, Times: 1}},
-		`{"n":-1,"b":false}`:        {N: Field[int64]{Value: -1, Times: 1}, B: Field[bool]{Times: 1}},
-		`{"n":1.5,"b":"true"}`:      {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
-		`{"n":1e3,"b":1}`:           {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
-		`{"n":9223372036854775808}`: {N: Field[int64]{Times: 1, Wrong: true}},
+		`{}`:                               {},
+		`{"s":""}`:                         text(""),
+		`{"s":"x"}`:                        text("x"),
+		`{"s":"a\u0062\n\"\\"}`:            text("ab\n\"\\"),
+		`{"S":"x"}`:                        text("x"),
+		`{"s":"\u00e9\/\b\f\r\t"}`:         text("é/\b\f\r\t"),
+		`{"s":"'\ud83d\ude00` + "`" + `"}`: text("'😀`"),
+		`{"s":"\ud800x"}`:                  text("\ufffdx"),
+		`{"s":null}`:                       {S: Field[string]{Times: 1, Null: true}},
+		`{"s":"x","S":"y"}`:                {S: Field[string]{Value: "y", Times: 2}},
+		`{"s":null,"s":"x"}`:               {S: Field[string]{Value: "x", Times: 2, Null: true}},
+		`{"s":1}`:                          {S: Field[string]{Times: 1, Wrong: true}},
+		`{"s":["x"]}`:                      {S: Field[string]{Times: 1, Wrong: true}},
+		`{"n":12,"b":true}`:                {N: Field[int64]{Value: 12, Times: 1}, B: Field[bool]{Value: true, Times: 1}},
+		`{"n":-1,"b":false}`:               {N: Field[int64]{Value: -1, Times: 1}, B: Field[bool]{Times: 1}},
+		`{"n":1.5,"b":"true"}`:             {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
+		`{"n":1e3,"b":1}`:                  {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
+		`{"n":9223372036854775808}`:        {N: Field[int64]{Value: math.MaxInt64, Times: 1, Wrong: true}},
 	} {
 		var got object
 		if err := json.Unmarshal([]byte(body), &got); err != nil {
@@ -55,4 +59,22 @@ func TestFieldAllocations(t *testing.T) {
 	if allocs > 10 {
 		t.Errorf("%.0f allocations, want at most 10", allocs)
 	}
+}
+
+// Field decodes strings as encoding/json does.
+func FuzzString(f *testing.F) {
+	for _, seed := range []string{`"x"`, `"\u0062\/"`, `"\ud83d\ude00"`, `"\ud800"`, `"'"`, "\"`\"", `""`, `"\"`, `null`, "\"\xff\""} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var want string
+		var got Field[string]
+		wantErr := json.Unmarshal(data, &want)
+		if !json.Valid(data) {
+			return
+		}
+		if err := json.Unmarshal(data, &got); err != nil || got.Wrong != (wantErr != nil) || !got.Wrong && got.Value != want {
+			t.Errorf("%q: got %+v, %v, want %q, %v", data, got, err, want, wantErr)
+		}
+	})
 }
