@@ -15,7 +15,8 @@ const (
 	DefaultBaseURL = "https://prod.oneloop.ai"
 
 	// Version is the version of this module, as sent in the User-Agent header.
-	Version = "0.1.0"
+	// Between releases it is that of the next one, followed by "-dev".
+	Version = "0.2.0-dev"
 )
 
 // A Client calls the Oneloop API. It is immutable and safe for concurrent use.

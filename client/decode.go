@@ -30,6 +30,9 @@ func decodeObject(header http.Header, body []byte, into any) error {
 }
 
 func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true // without parsing
+	}
 	mediaType, _, _ := mime.ParseMediaType(contentType)
 	return mediaType == "application/json" ||
 		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")

@@ -151,11 +151,8 @@ func WithTimeout(d time.Duration) Option {
 // negative ones are refused. A second policy replaces the first one whole.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return func(s *settings) error {
-		switch {
-		case p.MaxAttempts < 0:
-			return invalid("WithRetryPolicy", "MaxAttempts is negative")
-		case min(p.BaseDelay, p.MaxDelay, p.MaxRetryAfter, p.AttemptTimeout) < 0:
-			return invalid("WithRetryPolicy", "a duration is negative")
+		if p.MaxAttempts < 0 || min(p.BaseDelay, p.MaxDelay, p.MaxRetryAfter, p.AttemptTimeout) < 0 {
+			return invalid("WithRetryPolicy", "a field is negative")
 		}
 		s.retry = p
 		return nil

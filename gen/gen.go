@@ -95,4 +95,4 @@ func (c *Client) ValidateLinkToken(ctx context.Context, token string) (*http.Res
 	return c.Doer.Do(req)
 }
 
-// Answers are read by package client, not here.
+// Package client reads the responses.

@@ -24,11 +24,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("for the front end: token.Token, until", token.ExpiresAt)
+	fmt.Println("The link token expires at", token.ExpiresAt)
 
 	validation, err := c.ValidateLinkToken(ctx, token.Token)
 	if err != nil {
-		log.Fatal(err) // there is no answer: refuse access
+		log.Fatal(err) // Oneloop has not decided: refuse access
 	}
 	fmt.Println(validation.Valid, validation.CustomerID, validation.WorkspaceID)
 }

@@ -17,6 +17,6 @@ func Example() {
 	}
 	main()
 	// Output:
-	// for the front end: token.Token, until 2030-01-01 00:15:00 +0000 UTC
+	// The link token expires at 2030-01-01 00:15:00 +0000 UTC
 	// true customer_1 workspace_1
 }
