@@ -160,8 +160,8 @@ func authenticate(_ context.Context, in *openapi3filter.AuthenticationInput) err
 	if in.SecurityScheme.Type != "http" || in.SecurityScheme.Scheme != "bearer" {
 		return fmt.Errorf("package client does not know the security scheme %s", in.SecuritySchemeName)
 	}
-	key, isBearer := strings.CutPrefix(in.RequestValidationInput.Request.Header.Get("Authorization"), "Bearer ")
-	if !isBearer || key == "" {
+	scheme, key, _ := strings.Cut(in.RequestValidationInput.Request.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || key == "" {
 		return errors.New("there is no bearer key")
 	}
 	return nil

@@ -1,0 +1,95 @@
+package contract
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
+)
+
+// Clients that aren't written with package client work with the fake, too. Their
+// headers were recorded.
+func TestForeignClients(t *testing.T) {
+	for name, header := range map[string]http.Header{
+		"the TypeScript SDK 1.0.9": {
+			"Authorization":   {"Bearer " + clienttest.SDKKey},
+			"X-Fern-Language": {"JavaScript"},
+			"Accept":          {"*/*"},
+			"User-Agent":      {"node-fetch/1.0 (+https://github.com/bitinn/node-fetch)"},
+			"Accept-Encoding": {"gzip,deflate"},
+		},
+		"curl, with bearer in lower case": {
+			"Authorization": {"bearer " + clienttest.SDKKey},
+			"Accept":        {"*/*"},
+			"User-Agent":    {"curl/7.88.1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newChecked(t, client.DefaultBaseURL)
+			send := func(method, path, body string) (status int, response map[string]any) {
+				t.Helper()
+				req := httptest.NewRequestWithContext(t.Context(), method, client.DefaultBaseURL+path, strings.NewReader(body))
+				req.Header = header.Clone()
+				if body != "" {
+					req.Header.Set("Content-Type", "application/json")
+				}
+				resp, err := c.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := json.NewDecoder(resp.Body).Decode(&response); err != nil {
+					t.Fatal(err)
+				}
+				return resp.StatusCode, response
+			}
+			status, generated := send("POST", "/api/v1/link-token", `{"customerId":"c é","workspaceId":"w","externalBillingId":"b"}`)
+			token, _ := generated["token"].(string)
+			if status != 200 || token == "" {
+				t.Fatalf("generate: got %d %v", status, generated)
+			}
+			status, validated := send("GET", "/api/v1/link-token/"+token, "")
+			if status != 200 || validated["valid"] != true || validated["customerId"] != "c é" {
+				t.Errorf("validate: got %d %v", status, validated)
+			}
+			if status, response := send("GET", "/api/v1/link-token/lt_unknown", ""); status != 400 {
+				t.Errorf("unknown link token: got %d %v, want 400", status, response)
+			}
+			if c.requests != nil || c.answers != nil {
+				t.Errorf("requests: %v, responses: %v", c.requests, c.answers)
+			}
+		})
+	}
+}
+
+// The fake's control endpoints report errors in the contract's shape.
+func TestControlErrors(t *testing.T) {
+	schema := answerSchema(load(t).Paths.Find("/api/v1/link-token").Post, "400")
+	server := fakeserver.New(clienttest.SDKKey, time.Minute)
+	for path, body := range map[string]string{
+		"/_fake/advance": `{"by":"soon"}`,
+		"/_fake/faults":  `{"kind":"cut","times":-1}`,
+		"/_fake/revoke":  `{"token":"lt_unknown"}`,
+		"/_fake/nothing": ``,
+	} {
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body)))
+		text, err := io.ReadAll(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var value any
+		if err := json.Unmarshal(text, &value); err != nil || w.Code < 400 {
+			t.Fatalf("%s: got %d %s, %v", path, w.Code, text, err)
+		}
+		if err := schema.VisitJSON(value); err != nil {
+			t.Errorf("%s: %s: %v", path, text, err)
+		}
+	}
+}
