@@ -149,11 +149,11 @@ func TestFailingCallsLeaveIdleConnectionsAlone(t *testing.T) {
 	failing := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
 
 	transport := new(http.Transport)
-	neighbour := &http.Client{Transport: transport}
+	neighbor := &http.Client{Transport: transport}
 	c := newClient(t, via(transport), client.WithBaseURL(failing.URL), quick)
 	gone := newClient(t, via(transport), client.WithBaseURL("http://"+closedPort(t)), quick)
 	for range 10 {
-		resp, err := neighbour.Get(other.URL)
+		resp, err := neighbor.Get(other.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +171,7 @@ func TestFailingCallsLeaveIdleConnectionsAlone(t *testing.T) {
 		_, _ = validate.call(ctx, c)
 	}
 	if conns.Load() != 1 {
-		t.Errorf("the neighbour needed %d connections, want 1", conns.Load())
+		t.Errorf("the neighbor needed %d connections, want 1", conns.Load())
 	}
 }
 

@@ -27,7 +27,7 @@ func quoteJSON(text string) string {
 func TestAttemptTimeoutIsNamedOnce(t *testing.T) {
 	t.Parallel()
 	const name = "attempt timed out"
-	hang := func(w http.ResponseWriter, r *http.Request) {
+	hang := func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	}

@@ -40,7 +40,7 @@ func TestHTTP2WithAnyDefaultTransport(t *testing.T) {
 		"with limits":      used(&http.Transport{MaxIdleConnsPerHost: 5}),
 		"forced":           {TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true},
 		"its own TLS":      {TLSClientConfig: &tls.Config{RootCAs: roots}},
-		"its own dialler":  {TLSClientConfig: &tls.Config{RootCAs: roots}, DialContext: new(net.Dialer).DialContext},
+		"its own dialer":   {TLSClientConfig: &tls.Config{RootCAs: roots}, DialContext: new(net.Dialer).DialContext},
 		"h2 in NextProtos": {TLSClientConfig: &tls.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,17 +58,17 @@ func TestHTTP2WithAnyDefaultTransport(t *testing.T) {
 
 // A program may have set its own way to the network: for SOCKS, or to control
 // what leaves it. The base URL leads nowhere without that.
-func TestOwnTransportUsesTheProgramsDialler(t *testing.T) {
+func TestOwnTransportUsesTheProgramsDialer(t *testing.T) {
 	server := serve(t, http.HandlerFunc(respondOK), withTLS)
 	plain := serve(t, http.HandlerFunc(respondOK))
 	config := server.Client().Transport.(*http.Transport).TLSClientConfig
-	var dialled atomic.Int64
+	var dialed atomic.Int64
 	dial := func(network, _ string) (net.Conn, error) {
-		dialled.Add(1)
+		dialed.Add(1)
 		return net.Dial(network, plain.Listener.Addr().String())
 	}
 	dialTLS := func(network, _ string) (net.Conn, error) {
-		dialled.Add(1)
+		dialed.Add(1)
 		return tls.Dial(network, server.Listener.Addr().String(), config)
 	}
 	nowhere := closedPort(t)
@@ -89,15 +89,15 @@ func TestOwnTransportUsesTheProgramsDialler(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			setDefaultTransport(t, test.transport)
-			dialled.Store(0)
+			dialed.Store(0)
 			c := newClient(t, client.WithBaseURL(test.baseURL), quick)
 			for _, op := range operations {
 				if _, err := op.call(t.Context(), c); err != nil {
 					t.Error(err)
 				}
 			}
-			if dialled.Load() == 0 {
-				t.Error("the program's dialler was not used")
+			if dialed.Load() == 0 {
+				t.Error("the program's dialer was not used")
 			}
 		})
 	}

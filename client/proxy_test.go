@@ -41,7 +41,7 @@ func refusingProxy(t *testing.T, status int, user *url.Userinfo, own func() erro
 		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: proxyHost + ":3128", User: user}),
 		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
 			if to != proxyHost+":3128" {
-				return nil, fmt.Errorf("dialled %s past the proxy", to)
+				return nil, fmt.Errorf("dialed %s past the proxy", to)
 			}
 			return new(net.Dialer).DialContext(ctx, network, addr)
 		},

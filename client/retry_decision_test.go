@@ -35,7 +35,7 @@ func TestRetryDecisions(t *testing.T) {
 		"dial timeout":                  {fails(dialError(os.ErrDeadlineExceeded)), all, all, "nothing was sent"},
 		"dial timeout, DNS":             {fails(dialError(&net.DNSError{IsTimeout: true})), all, all, "nothing was sent, and the name may exist"},
 		"DNS failure of a host \"tls\"": {fails(dialError(&net.DNSError{Err: "server misbehaving", Name: "tls"})), all, all, "nothing was sent"},
-		"dialling the proxy":            {fails(&net.OpError{Op: "proxyconnect", Err: dialError(syscall.ECONNREFUSED)}), all, all, "nothing was sent"},
+		"dialing the proxy":             {fails(&net.OpError{Op: "proxyconnect", Err: dialError(syscall.ECONNREFUSED)}), all, all, "nothing was sent"},
 		"TLS timeout":                   {fails(errors.New("net/http: TLS handshake timeout")), all, all, "nothing was sent"},
 		"408":                           {responds(408, ""), all, all, "the server did not receive the whole request"},
 		"429":                           {responds(429, ""), all, all, "the server refused to act"},

@@ -41,7 +41,7 @@ func TestOwnTransportKeepsDialContext(t *testing.T) {
 	}
 }
 
-// Dialling and the TLS handshake have 3 seconds each. That is less than an
+// Dialing and the TLS handshake have 3 seconds each. That is less than an
 // attempt has, so an attempt that can't connect ends as "not sent".
 func TestOwnTransportLimitsConnecting(t *testing.T) {
 	silent := func() (net.Conn, error) {
@@ -52,7 +52,7 @@ func TestOwnTransportLimitsConnecting(t *testing.T) {
 		dial func(ctx context.Context) (net.Conn, error)
 		want time.Duration
 	}{
-		"dialling": {func(ctx context.Context) (net.Conn, error) {
+		"dialing": {func(ctx context.Context) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, dialError(ctx.Err())
 		}, 3 * time.Second},
