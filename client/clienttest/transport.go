@@ -47,7 +47,7 @@ func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resp, err := a.serve(r)
 	if err != nil {
-		cut(w)
+		cut(w, r)
 		return
 	}
 	for name, values := range resp.header {
@@ -57,14 +57,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(resp.body)
 }
 
-// cut closes the connection within the status line, before the status. If it sent
-// nothing at all, net/http's client would send a GET on a kept-alive connection
-// again.
-func cut(w http.ResponseWriter) {
+// cut closes the connection. If it sent nothing at all, net/http's client would
+// send a GET on a kept-alive connection again, so that a GET's ends within the
+// status line, before the status.
+func cut(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler) // which net/http does not log
 	}
-	_, _ = io.WriteString(conn, "HTTP/1.1 ")
+	if r.Method != http.MethodPost {
+		_, _ = io.WriteString(conn, "HTTP/1.1 ")
+	}
 	_ = conn.Close()
 }

@@ -1,12 +1,14 @@
 package clienttest_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
@@ -113,6 +115,24 @@ func TestCutIsNotReplayed(t *testing.T) {
 	}
 	if got := len(api.Requests()); got != 2 {
 		t.Errorf("the API received %d requests, want 2", got)
+	}
+}
+
+// A POST whose connection is cut fails with a connection's error, in memory and
+// on a socket: examples and users' code tell it from a malformed response.
+func TestCutOfAPOST(t *testing.T) {
+	api := clienttest.NewAPI()
+	server := httptest.NewServer(api)
+	defer server.Close()
+	for _, hc := range []*http.Client{api.HTTPClient(), server.Client()} {
+		api.Queue(clienttest.Cut())
+		resp, err := hc.Post(server.URL+"/api/v1/link-token", "application/json", strings.NewReader("{}"))
+		if err == nil {
+			resp.Body.Close()
+		}
+		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+			t.Errorf("got %v, want a reset or EOF", err)
+		}
 	}
 }
 
