@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// maxResponse is the largest response body that is read, in bytes.
+// maxResponse is the most that is read of a response body, in bytes.
 const maxResponse = 1 << 20
 
-// silence is how long an attempt waits for a response before its connection, if
-// that was used before, is taken to be dead. A shorter timeout is as long as that.
-const silence = 500 * time.Millisecond
+// minSilence is how long an attempt on a reused connection must have waited before
+// its timeout is blamed on the connection. A shorter attempt timeout takes its
+// place.
+const minSilence = 500 * time.Millisecond
 
-// maxConns is how many new connections an attempt may go through. net/http waits 1,
-// 2 and 4 s between its own replays over HTTP/2, so a fourth connection would leave
-// an attempt little time; healthy servers need three at most.
+// maxConns is how many connections one attempt may use, not counting idle ones.
+// Healthy servers require at most three. Before its replays over HTTP/2, net/http
+// waits 1, 2 and 4 s, so a fourth connection would leave an attempt little time.
 const maxConns = 3
 
 var (
@@ -31,12 +32,12 @@ var (
 	errCallTimeout    = fmt.Errorf("call timed out: %w", context.DeadlineExceeded)
 )
 
-// An attempt is the http.RoundTripper that sends a request once. It has no method
-// CloseIdleConnections: go-retryablehttp calls that after every failure, which
-// would cost every other user of the transport its connections.
+// An attempt is an http.RoundTripper that sends a request once. It deliberately
+// has no CloseIdleConnections method: go-retryablehttp would call it after every
+// failure and close connections that other calls could reuse.
 type attempt struct {
 	transport *transport
-	header    http.Header // of every request
+	header    http.Header // sent with every request
 	timeout   time.Duration
 }
 
@@ -45,16 +46,16 @@ func newAttempt(t *transport, s *settings) *attempt {
 		transport: t,
 		header: http.Header{
 			"Accept":          {"application/json"},
-			"Accept-Encoding": {"identity"}, // else net/http decompresses, and maxResponse bounds no more what is read
+			"Accept-Encoding": {"identity"}, // otherwise net/http decompresses, and maxResponse doesn't limit what it reads
 			"User-Agent":      {s.userAgent},
 		},
 		timeout: s.retry.AttemptTimeout,
 	}
 }
 
-// RoundTrip makes one attempt within its timeout. What it came to is in the
-// call. The response is never nil and has no status, so that neither http.Client
-// nor go-retryablehttp acts on one.
+// RoundTrip makes one attempt, limited by the attempt timeout, and stores the
+// outcome in the call. It always returns a response without a status, so neither
+// http.Client nor go-retryablehttp acts on the status.
 func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
 	call := callFrom(req.Context())
@@ -74,13 +75,13 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	case err == nil:
 	case guard.exceeded.Load():
 		err = errReplayed
-	default: // some transports and dialers hide what ended the context
+	default: // some transports and dialers hide the context's error
 		err = join(ctx.Err(), join(context.Cause(ctx), err))
 	}
 	last := &call.last
 	last.StatusCode, last.Duration = resp.StatusCode, time.Since(start)
-	if last.StatusCode == 0 && guard.reused.Load() && last.Duration >= min(a.timeout, silence) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		a.transport.giveUp(transport)
+	if last.StatusCode == 0 && guard.reused.Load() && last.Duration >= min(a.timeout, minSilence) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.transport.replace(transport)
 	}
 	call.class = classify(last.StatusCode, guard.connected.Load(), err)
 	call.result, last.Err = call.read(resp, body, err)
@@ -90,24 +91,24 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{Header: resp.Header, Body: http.NoBody, Request: req}, nil
 }
 
-// send sends the request, which is this attempt's own, and reads the response. The
-// response is never nil; its status is 0 if there was none.
+// send adds the headers and the body to req, sends it and reads the response. If
+// there is no response, it returns one with status 0.
 func (a *attempt) send(transport http.RoundTripper, req *http.Request, call *call) (*http.Response, []byte, error) {
-	// http.Client copies the headers that it is given. It never holds the key,
-	// because the headers are added here.
+	// The headers are added here, after http.Client has made its copy of the
+	// request, so http.Client never holds the SDK key.
 	header := make(http.Header, 8)
 	maps.Copy(header, req.Header)
 	maps.Copy(header, a.header)
 	header["Authorization"] = []string{call.authorization}
 	req.Header = header
 	if call.last.Number > 1 && req.GetBody != nil {
-		req.Body, _ = req.GetBody() // of a bytes.Reader, which can't fail
+		req.Body, _ = req.GetBody() // can't fail: the body is a bytes.Reader
 	}
 	if ctx := req.Context(); ctx.Err() != nil {
-		return new(http.Response), nil, ctx.Err() // an observer or the key source has used up the time
+		return new(http.Response), nil, ctx.Err() // an observer or the key source used up the time
 	}
 	resp, err := transport.RoundTrip(req)
-	if err == nil && (resp == nil || resp.StatusCode == 0) { // as transports made for tests may do
+	if err == nil && (resp == nil || resp.StatusCode == 0) { // seen with test transports
 		err = errors.New("the transport returned neither a response nor an error")
 	}
 	if err != nil {
@@ -117,14 +118,14 @@ func (a *attempt) send(transport http.RoundTripper, req *http.Request, call *cal
 	return resp, body, err
 }
 
-// readBody reads at most 1 MiB.
+// readBody reads at most maxResponse bytes of the body and closes it.
 func readBody(resp *http.Response) ([]byte, error) {
-	if resp.Body == nil { // as transports made for tests may leave it
+	if resp.Body == nil { // seen with test transports
 		return nil, nil
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 {
-		return nil, nil // after 101 the body is the connection, which no context ends
+		return nil, nil // after a 101, the body is the connection, and reading it ignores the context
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if len(body) > maxResponse {
@@ -133,12 +134,12 @@ func readBody(resp *http.Response) ([]byte, error) {
 	return body, err
 }
 
-// read returns the result or the error that a response means. err is why there is
-// no response, or what ended its body early.
+// read converts a response to the call's result or error. If there is no response,
+// or its body is incomplete, err says why.
 func (c *call) read(resp *http.Response, body []byte, err error) (result any, _ error) {
 	switch {
 	case resp.StatusCode == 0:
-		return nil, c.hide(err)
+		return nil, c.sanitize(err)
 	case resp.StatusCode/100 != 2:
 		return nil, newErrorResponse(c, resp, body)
 	case resp.StatusCode != http.StatusOK:
@@ -146,7 +147,7 @@ func (c *call) read(resp *http.Response, body []byte, err error) (result any, _ 
 	case err == nil:
 		result, err = c.decode(resp.Header, body)
 	case !errors.Is(err, errOversize):
-		return nil, c.hide(err)
+		return nil, c.sanitize(err)
 	}
 	if err != nil {
 		return nil, malformed(err)
@@ -154,22 +155,22 @@ func (c *call) read(resp *http.Response, body []byte, err error) (result any, _ 
 	return result, nil
 }
 
-// A replayGuard bounds how often net/http sends one attempt's request. It
-// resends a request on its own when it considers that safe, and to an HTTP/2
-// server that answers every connection with GOAWAY, endlessly (golang/go#52459).
-// Each attempt has its own guard, because net/http may call its trace after the
-// attempt has ended.
+// A replayGuard limits how often net/http sends the request of one attempt.
+// net/http resends a request when it considers that safe. If an HTTP/2 server
+// sends GOAWAY on every connection, it never stops (golang/go#52459). Each attempt
+// has its own guard, because net/http may call the trace after the attempt ended.
 type replayGuard struct {
 	trace     httptrace.ClientTrace
 	conns     atomic.Int32
 	exceeded  atomic.Bool
-	connected atomic.Bool // the attempt got a connection, so something may have been sent
-	reused    atomic.Bool // one that had been used before
+	connected atomic.Bool // there was a connection, so the request may have been sent
+	reused    atomic.Bool // the last connection had been used before
 }
 
-// guardReplays returns a context in which an attempt is canceled when it asks
-// for one connection too many. An idle connection isn't counted: a transport may
-// have many that died meanwhile, and net/http tries them one by one.
+// guardReplays returns a context for an attempt, and its guard. The guard calls
+// cancel when the attempt asks for another connection after using maxConns. Idle
+// connections don't count: a transport may have many dead ones, and net/http tries
+// them one by one.
 func guardReplays(ctx context.Context, cancel context.CancelFunc) (context.Context, *replayGuard) {
 	g := new(replayGuard)
 	g.trace = httptrace.ClientTrace{

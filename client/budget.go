@@ -6,18 +6,18 @@ import "sync"
 // run, 14 successful first attempts pay for a retry that fails.
 const (
 	budgetSize   = 500
-	retryCost    = 14 // returned if the retry succeeds
+	retryCost    = 14 // refunded if the retry succeeds
 	firstSuccess = 1
 )
 
-// A budget limits the load that a Client's retries add to a server in trouble.
+// A budget limits the load that a Client's retries add to a failing server.
 type budget struct {
 	mu    sync.Mutex
 	spent int
 }
 
-// spend takes n units and reports whether there were as many. A negative n returns
-// units.
+// spend takes n units from the budget, and reports whether that many were left. A
+// negative n puts units back.
 func (b *budget) spend(n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

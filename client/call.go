@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// A call is the state of one API call. The context of the call's requests
-// carries it. Only the attempt and the retrier write to it, each its own part.
+// A call holds the state of one API call. Its requests carry it in their context.
+// Only the attempt and the retrier write to it, each to its own fields.
 type call struct {
 	operation     string
 	linkToken     string // "" for generateLinkToken
-	authorization string // the header
+	authorization string // the value of the header
 	deadline      time.Time
 	decode        func(header http.Header, body []byte) (any, error)
 
-	// Written by the attempt, apart from what last says of the next one.
+	// Written by the attempt, except for what last says about the next attempt.
 	last     Attempt        // Err is free of secrets
 	result   any            // of the last attempt, if it succeeded
 	class    class          // of the last attempt
@@ -26,16 +26,15 @@ type call struct {
 
 	// Written by the retrier.
 	ambiguous bool // retried although the server may have acted
-	unsent    bool // a retry was taken from the budget and not sent yet
+	unsent    bool // a retry has been charged to the budget but not sent yet
 }
 
 type callKey struct{}
 
 func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
-// ended returns the error of the context or the deadline, or nil while time
-// remains. A deadline that has passed counts even if the timer of ctx has yet to
-// fire.
+// ended returns the context or deadline error, or nil while time remains. It does
+// not depend on the timer of ctx, which may fire late.
 func (c *call) ended(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -46,8 +45,7 @@ func (c *call) ended(ctx context.Context) error {
 	return nil
 }
 
-// end returns the call's result or error. err is what kept the request from
-// being sent, if there was no attempt.
+// end returns the call's result or error. If there was no attempt, err says why.
 func (c *call) end(ctx context.Context, err error) (any, error) {
 	switch {
 	case c.last.Number == 0:
@@ -65,8 +63,8 @@ func (c *call) end(ctx context.Context, err error) (any, error) {
 	return nil, c.finalResponse()
 }
 
-// finalResponse is a copy of the last response with the figures of the whole
-// call. The original may be in the hands of an observer.
+// finalResponse returns a copy of the last response that describes the whole call.
+// It does not change the original, because an observer may have kept it.
 func (c *call) finalResponse() *ErrorResponse {
 	e := *c.response
 	e.Attempts = c.last.Number
@@ -74,7 +72,8 @@ func (c *call) finalResponse() *ErrorResponse {
 	return &e
 }
 
-// failed returns the error of a call whose last attempt got no response.
+// failed returns the error of a call that did not end with an *ErrorResponse. If an
+// attempt got one, the error includes the last.
 func (c *call) failed(err error) error {
 	f := &failure{text: "oneloop: " + c.operation + ": " + c.text(err), cause: err}
 	reason := c.last.Reason
@@ -89,7 +88,8 @@ func (c *call) failed(err error) error {
 	return f
 }
 
-// history is the part of an error text that tells of the call's attempts.
+// history returns the part of an error text about the call's attempts: how many
+// there were and, in some cases, why there were no more.
 func history(attempts int, reason string) (text string) {
 	if attempts > 1 {
 		text = fmt.Sprintf(" after %d attempts", attempts)
@@ -100,8 +100,8 @@ func history(attempts int, reason string) (text string) {
 	return text
 }
 
-// hide returns err with a text that may be shown.
-func (c *call) hide(err error) error { return &failure{text: c.text(err), cause: err} }
+// sanitize wraps err in an error with a text that is safe to show.
+func (c *call) sanitize(err error) error { return &failure{text: c.text(err), cause: err} }
 
 func (c *call) text(err error) string { return limit(c.redact(oneLine(err.Error()))) }
 
@@ -109,8 +109,8 @@ func (c *call) redact(text string) string {
 	return redact(text, strings.TrimPrefix(c.authorization, bearer), c.linkToken)
 }
 
-// join returns an error that matches both: err itself if that matches first, or
-// first if that matches err.
+// join returns an error that matches both first and err. If one of them already
+// matches the other, join returns it unchanged.
 func join(first, err error) error {
 	switch {
 	case first == nil || errors.Is(err, first):

@@ -11,18 +11,18 @@ import (
 type class int
 
 const (
-	final             class = iota // a success, or a retry would not help
+	final             class = iota // a success, or a failure that a retry would repeat
 	notProcessed                   // the server has not acted
 	possiblyProcessed              // the server may have acted
 )
 
-// classify returns the class of an outcome. status is 0 if there was no
-// response; err is what ended the attempt, or the response's body, early; and
-// connected tells whether the attempt got a connection.
+// classify returns the class of an attempt's outcome. The status is 0 if there was
+// no response. connected reports whether the attempt got a connection. err is the
+// error that ended the attempt or cut off the response body.
 func classify(status int, connected bool, err error) class {
 	switch {
 	case errors.Is(err, errOversize):
-		return final // the next response would cost as much
+		return final // the next response would be just as long
 	case status == 0:
 		return classifyError(connected, err)
 	case status == http.StatusOK && err != nil:
@@ -43,8 +43,8 @@ func classifyError(connected bool, err error) class {
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound, errors.Is(err, errProxyRefused):
 		return final
-	// net/http dials again on its own: after an attempt had a connection, a failure
-	// to connect doesn't mean that nothing was sent.
+	// net/http may send a request and then dial again on its own, so a failure to
+	// connect means "not sent" only if the attempt never got a connection.
 	case !connected && (isDial(err) || errors.Is(err, errProxyFailed) || strings.Contains(text, "net/http: TLS handshake timeout")):
 		return notProcessed
 	// net/http and crypto/tls export no types for these, so match on text.
@@ -54,8 +54,7 @@ func classifyError(connected bool, err error) class {
 	return possiblyProcessed
 }
 
-// isDial reports whether err means that no connection was made, to the server or
-// to a proxy.
+// isDial reports whether err is a failure to connect to the server or to a proxy.
 func isDial(err error) bool {
 	var op *net.OpError
 	for errors.As(err, &op) && op.Op == "proxyconnect" {

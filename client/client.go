@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// DefaultBaseURL is the production server that the contract names.
+	// DefaultBaseURL is the URL of Oneloop's production server.
 	DefaultBaseURL = "https://prod.oneloop.ai"
 
-	// Version is the version of this module, as sent in the User-Agent header.
-	// Between releases it is that of the next one, followed by "-dev".
+	// Version is the version of this module. It is part of the User-Agent header.
+	// Between releases it is the next version followed by "-dev".
 	Version = "0.2.0-dev"
 )
 
 // A Client calls the Oneloop API. It is immutable and safe for concurrent use.
-// Make one with New and share it, because it holds the idle connections and the
-// retry budget. Printing a Client never shows its SDK key.
+// Create one with New and share it: it holds the idle connections and the retry
+// budget. Printing a Client never shows its SDK key.
 type Client struct {
 	baseURL   string
 	timeout   time.Duration
@@ -30,18 +30,19 @@ type Client struct {
 	transport *transport
 }
 
-// New returns a Client that authenticates with sdkKey. It sends no request and
-// starts no goroutine. Its error matches ErrInvalidArgument and names what was
-// refused: an sdkKey that is empty or contains anything but printable ASCII
-// without spaces, an sdkKey in addition to WithKeySource, a nil option, or an
-// option's value.
+// New returns a Client that authenticates with sdkKey. It sends no requests and
+// starts no goroutines.
+//
+// The key must consist of printable ASCII characters without spaces. With
+// WithKeySource, it must be empty. If New refuses the key or an option, the error
+// matches ErrInvalidArgument and says which one it refused.
 func New(sdkKey string, opts ...Option) (*Client, error) {
 	s, err := newSettings(sdkKey, opts)
 	if err != nil {
 		return nil, err
 	}
-	transport := &transport{given: s.httpClient.Transport, plainHTTP: s.plainHTTP}
-	// No redirect is followed: the responses of the attempt have no status.
+	transport := &transport{custom: s.httpClient.Transport, plainHTTP: s.plainHTTP}
+	// http.Client follows no redirects, because the attempt returns no status.
 	hc := &http.Client{Jar: s.httpClient.Jar, Transport: newAttempt(transport, s)}
 	return &Client{
 		baseURL:   s.baseURL,
@@ -52,22 +53,23 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 	}, nil
 }
 
-// CloseIdleConnections closes the connections that are idle now, including those
-// of a transport that was given with WithHTTPClient. It doesn't affect calls in
-// flight, and the Client stays usable.
+// CloseIdleConnections closes the connections that are currently idle, including
+// those of a transport set with WithHTTPClient. It does not interrupt calls in
+// progress, and the Client remains usable.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.transport != nil {
 		c.transport.closeIdleConnections()
 	}
 }
 
-// Format prints the base URL, and never the SDK key, for every verb.
+// Format implements fmt.Formatter. For every verb, it prints the base URL and
+// never the SDK key.
 func (c Client) Format(f fmt.State, verb rune) {
 	formatText(f, verb, "oneloop client for "+c.baseURL)
 }
 
-// do makes one API call. It goes the way that New assembles, and comes back the
-// same way:
+// do makes one API call. The request passes through these stages, which New sets
+// up, and the response comes back through them in reverse:
 //
 //	method       checks the arguments
 //	do           adds the deadline and the SDK key, and puts the call into the context
@@ -77,11 +79,11 @@ func (c Client) Format(f fmt.State, verb rune) {
 //	attempt      sends it once, within a timeout; reads, classifies and decodes the response
 //	transport    is the user's, or our tuned copy of http.DefaultTransport
 //
-// problem says what is wrong with the arguments, if something is.
+// If the arguments are not valid, problem says why.
 func (c *Client) do(ctx context.Context, call *call, problem string, request func(context.Context) (*http.Response, error)) (result any, err error) {
 	switch {
-	// These two are bugs in the program. They are not ErrInvalidArgument, which
-	// backends take to mean that a link token is not valid.
+	// These two are bugs in the program. They don't match ErrInvalidArgument,
+	// because backends treat that as an invalid link token.
 	case c == nil || c.api == nil:
 		return nil, errors.New("oneloop: " + call.operation + ": the Client was not made by New")
 	case ctx == nil:

@@ -12,16 +12,16 @@ import (
 	"github.com/oneloop-ai/oneloop-go/internal/wire"
 )
 
-// decodeObject decodes the JSON object in a 200 into a generated type, whose
-// fields remain to be checked. Errors of encoding/json may quote the body, so none
-// is returned.
+// decodeObject decodes the body of a 200 into a generated type. The caller checks
+// the fields. decodeObject returns no error of encoding/json, because it might
+// quote the body.
 func decodeObject(header http.Header, body []byte, into any) error {
 	switch {
 	case !isJSON(header.Get("Content-Type")):
 		return errors.New("the content type is not JSON")
 	case len(header["Content-Encoding"]) > 0:
 		return errors.New("the body has a content encoding, which the request does not accept")
-	case !utf8.Valid(body): // encoding/json would replace bytes
+	case !utf8.Valid(body): // encoding/json would replace the invalid bytes
 		return errors.New("the body is not UTF-8")
 	case json.Unmarshal(body, into) != nil:
 		return errors.New("the body is not a JSON object")
@@ -38,8 +38,8 @@ func isJSON(contentType string) bool {
 		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
-// required returns an error unless the response has the field once, not null, and
-// with a value of its type, which kind names.
+// required returns an error unless the field is present exactly once, is not null,
+// and has the right type. kind names that type in the error.
 func required[T any](name, kind string, f *wire.Field[T]) error {
 	if f.Times == 0 || f.Null {
 		return errors.New(name + " is missing, null or duplicated")
@@ -47,27 +47,28 @@ func required[T any](name, kind string, f *wire.Field[T]) error {
 	return optional(name, kind, f)
 }
 
-// optional is required for a field that may also be missing or null.
+// optional is like required, but the field may be missing or null.
 func optional[T any](name, kind string, f *wire.Field[T]) error {
 	switch text, _ := any(f.Value).(string); {
 	case f.Times > 1:
 		return errors.New(name + " is missing, null or duplicated")
 	case f.Wrong:
 		return errors.New(name + " must be " + kind)
-	case strings.ContainsRune(text, utf8.RuneError): // as encoding/json decodes half of a surrogate pair
+	case strings.ContainsRune(text, utf8.RuneError): // encoding/json decodes lone surrogates to it
 		return errors.New(name + " contains U+FFFD")
 	}
 	return nil
 }
 
-// parseEpoch converts an epoch number, whose unit Oneloop does not document, by
-// its size: 1e11 is March 1973 in milliseconds, and the year 5138 in seconds.
+// parseEpoch converts a Unix time. Oneloop does not document its unit, so
+// parseEpoch guesses it from the value: 1e11 is in March 1973 if it counts
+// milliseconds, and in the year 5138 if it counts seconds.
 func parseEpoch(field string, epoch int64) (time.Time, error) {
 	t := time.Unix(epoch, 0)
 	if epoch >= 1e11 {
 		t = time.UnixMilli(epoch)
 	}
-	if epoch <= 0 || t.UTC().Year() > 9999 { // where RFC 3339 ends, in which it is encoded as JSON
+	if epoch <= 0 || t.UTC().Year() > 9999 { // time.Time can't encode later years as JSON
 		return time.Time{}, errors.New(field + " is not between 1970 and 9999")
 	}
 	return t.UTC(), nil

@@ -13,62 +13,63 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// Sentinels that errors.Is matches against an *ErrorResponse, by its status.
+// With errors.Is, an *ErrorResponse matches the error for its status, if there is
+// one.
 var (
 	ErrBadRequest   = errors.New("oneloop: bad request")  // 400
 	ErrUnauthorized = errors.New("oneloop: unauthorized") // 401: the SDK key is wrong
-	ErrForbidden    = errors.New("oneloop: forbidden")    // 403: the SDK key may not do this
+	ErrForbidden    = errors.New("oneloop: forbidden")    // 403: the SDK key lacks permission
 	ErrRateLimited  = errors.New("oneloop: rate limited") // 429: try again later
 	ErrServer       = errors.New("oneloop: server error") // 500 to 599: try again later
 )
 
 var (
-	// ErrInvalidArgument matches errors about an argument or option that was
-	// refused before anything was sent. Their text names it, never its value.
+	// ErrInvalidArgument means that an argument or option was refused before
+	// anything was sent. The error text names it, but never shows its value.
 	ErrInvalidArgument = errors.New("oneloop: invalid argument")
 
-	// ErrMalformedResponse matches errors about a 2xx response that breaks the
-	// contract: its status is not 200, it is not JSON, is encoded, is longer than
-	// 1 MiB, or has a field that is missing, null, duplicated, of the wrong type
-	// or out of bounds. Their text says which. Such a call is not retried, and
-	// says nothing about the link token.
+	// ErrMalformedResponse means that a 2xx response breaks the contract: its
+	// status is not 200, its body is not JSON, has a content encoding or is longer
+	// than 1 MiB, or a field is missing, null, duplicated, of the wrong type or
+	// out of bounds. The error text says which. Such a call is not retried. The
+	// error says nothing about whether a link token is valid.
 	ErrMalformedResponse = errors.New("oneloop: malformed response")
 )
 
-// An ErrorResponse is a response outside 2xx, whatever its body. That includes
-// redirects, because they are not followed. Get it with errors.As, or match it
-// with errors.Is against the sentinels.
+// An ErrorResponse is a response with a status outside 2xx, whatever its body. It
+// may be a redirect, because redirects are not followed. Use errors.As to get it,
+// or errors.Is to compare it with ErrBadRequest and the other errors for a status.
 //
-// If the server repeats the SDK key or the link token, Message has "[redacted]"
-// in its place. Header and Body are as received: don't log them. Printing an
-// ErrorResponse, or encoding it as JSON, shows neither.
+// If the server repeats the SDK key or the link token, Message has "[redacted]" in
+// its place. Header and Body are as received, so don't log them. They are left out
+// when an ErrorResponse is printed or encoded as JSON.
 type ErrorResponse struct {
-	// Operation is the operationId of the contract.
+	// Operation is "generateLinkToken" or "validateLinkToken".
 	Operation string
 	// StatusCode is the HTTP status of the last response.
 	StatusCode int
-	// Code is error.code of the body, which is a number in the contract; 0 if the
-	// body has none.
+	// Code is error.code from the body, or 0 if the body has none. The contract
+	// only says that it is a number.
 	Code float64
-	// Message is error.message of the body, at most 1 KiB of it; the text of the
-	// status if the body has none.
+	// Message is error.message from the body, cut to at most 1 KiB. If the body has
+	// none, it is the text of the status, such as "Bad Gateway".
 	Message string
-	// RetryAfter is how long to wait according to the Retry-After header, as of
-	// the time when it was received. It is 0 if there is none or its date has
-	// passed, and the largest Duration if it exceeds that.
+	// RetryAfter is the wait that the Retry-After header asks for, counted from the
+	// time it was received. It is 0 if there is no such header or its date has
+	// passed. If the wait is too long for a Duration, it is the largest Duration.
 	RetryAfter time.Duration
-	// Attempts is how many times the call was tried, including the first.
+	// Attempts is the number of attempts, including the first.
 	Attempts int
-	// Header is the header of the response. It may be nil.
+	// Header is the response header. It may be nil.
 	Header http.Header `json:"-"`
-	// Body is the first 64 KiB of the response's body.
+	// Body holds at most the first 64 KiB of the response body.
 	Body []byte `json:"-"`
 
 	notRetried string // why there was no further attempt
 }
 
-// newErrorResponse keeps the status whatever the body is: what can't be read of
-// it stays zero.
+// newErrorResponse never fails: a field that can't be read from the body stays
+// zero.
 func newErrorResponse(c *call, resp *http.Response, body []byte) *ErrorResponse {
 	var wire gen.ErrorResponse
 	_ = json.Unmarshal(body, &wire)
@@ -85,9 +86,10 @@ func newErrorResponse(c *call, resp *http.Response, body []byte) *ErrorResponse 
 	return e
 }
 
-// Error names the operation, the status, and the server's message if it sent one,
-// on one line. It adds the server's code if that isn't the status, and the number
-// of attempts if there was more than one:
+// Error returns a single line with the operation, the status and the server's
+// message. It adds the server's code if that differs from the status, the number
+// of attempts if there was more than one, and whether the retry budget or the
+// deadline prevented a retry:
 //
 //	oneloop: generateLinkToken: 401 Unauthorized: invalid SDK key
 //	oneloop: generateLinkToken: 503 Service Unavailable: overloaded (code 12) after 3 attempts
@@ -96,7 +98,7 @@ func (e *ErrorResponse) Error() string {
 		return "<nil>"
 	}
 	prefix := "oneloop: "
-	if e.Operation != "" { // it is empty if a test made e by hand
+	if e.Operation != "" { // empty if a test constructed e
 		prefix += e.Operation + ": "
 	}
 	return prefix + e.summary() + history(e.Attempts, e.notRetried)
@@ -114,7 +116,8 @@ func (e *ErrorResponse) summary() string {
 	return text
 }
 
-// Is reports whether target is the sentinel for the status.
+// Is reports whether target is the error for the status, such as ErrUnauthorized
+// for 401.
 func (e *ErrorResponse) Is(target error) bool {
 	if e == nil || target == nil {
 		return false
@@ -129,7 +132,8 @@ var sentinels = map[int]error{
 	http.StatusTooManyRequests: ErrRateLimited,
 }
 
-// Format prints what Error returns for every verb, never Header and Body.
+// Format implements fmt.Formatter. For every verb, it prints the text that Error
+// returns and never Header or Body.
 func (e ErrorResponse) Format(f fmt.State, verb rune) {
 	formatText(f, verb, e.Error())
 }

@@ -10,9 +10,9 @@ import (
 	"unicode"
 )
 
-// A failure is every error of this package but *ErrorResponse and the sentinels.
-// Its text is safe to show. errors.Is and errors.As find its cause; there is no
-// Unwrap, because a cause may print a secret, such as a URL with a link token.
+// A failure is an error whose text is safe to show. errors.Is and errors.As search
+// its cause. There is no Unwrap method, because the cause may print a secret, such
+// as a URL with a link token.
 type failure struct {
 	text  string
 	cause error
@@ -29,8 +29,9 @@ func malformed(err error) error {
 func (e *failure) Error() string        { return e.text }
 func (e *failure) Is(target error) bool { return errors.Is(e.cause, target) }
 
-// As finds what is in the cause. Instead of a *url.Error, or of an error that
-// wraps one if target can hold both, it returns a copy that doesn't show the URL.
+// As searches the cause. If it finds a *url.Error, or an error that wraps one, it
+// sets target to a copy of the *url.Error without the URL, provided that target can
+// hold a *url.Error.
 func (e *failure) As(target any) bool {
 	if !errors.As(e.cause, target) {
 		return false
@@ -47,23 +48,23 @@ func (e *failure) As(target any) bool {
 	return true
 }
 
-// Format prints the text for every verb: %#v would print the cause.
+// Format prints the text for every verb. Without it, %#v would print the cause.
 func (e failure) Format(f fmt.State, verb rune) { formatText(f, verb, e.text) }
 
-// formatText formats text as the same verb and flags would format a string.
+// formatText prints text as a string, with the verb and the flags of f.
 func formatText(f fmt.State, verb rune, text string) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), text)
 }
 
 const redacted = "[redacted]"
 
-// minSecret is the length in bytes from which a secret is redacted. Shorter
-// values are likely to occur in ordinary text.
+// minSecret is the length of the shortest secret that is redacted, in bytes.
+// Shorter values are likely to occur in ordinary text.
 const minSecret = 8
 
-// redact replaces the secrets in a text, both as they are and as a URL has them.
+// redact replaces secrets in text, both verbatim and as escaped in a URL path.
 func redact(text string, secrets ...string) string {
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may contain another
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // the longest first: one may contain another
 	for _, secret := range secrets {
 		if len(secret) >= minSecret {
 			text = strings.ReplaceAll(text, url.PathEscape(secret), redacted)
@@ -73,8 +74,8 @@ func redact(text string, secrets ...string) string {
 	return text
 }
 
-// oneLine keeps a text from forging a log: it replaces control characters, line
-// separators, and characters that change the direction of text.
+// oneLine replaces control characters, line separators and characters that change
+// the direction of text, so that s can't forge log lines.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
@@ -84,7 +85,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// maxText is the largest length of a text that others made, in bytes.
+// maxText is the length in bytes to which texts from others are cut.
 const maxText = 1 << 10
 
 func limit(s string) string {

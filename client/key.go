@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// An authFunc returns the Authorization header of a call before deadline.
-// It is a function even if the key is fixed: then whatever prints a
-// Client field by field, such as a debugger's dump, finds no key.
+// An authFunc returns the Authorization header for a call that ends at deadline. It
+// is used even for a fixed key: code that prints a Client field by field, such as a
+// debugger, then finds a function and no key.
 type authFunc func(ctx context.Context, deadline time.Time) (string, error)
 
 const bearer = "Bearer "
@@ -33,16 +33,16 @@ func newAuthFunc(sdkKey string, source func(context.Context) (string, error)) (a
 			err = checkKey(key)
 		}
 		if err != nil {
-			// Not ErrInvalidArgument, for which callers blame whoever sent the link token.
+			// Not ErrInvalidArgument: callers treat that as an invalid link token.
 			err = fmt.Errorf("WithKeySource: %w", err)
 		}
-		return bearer + key, err // the key also with an error, to redact it
+		return bearer + key, err // return the key even with an error, so that it is redacted
 	}, nil
 }
 
-// checkKey refuses keys that are not printable ASCII, as RFC 6750 requires of a
-// bearer token: a pasted line break or byte order mark would otherwise surface
-// only as a 401.
+// checkKey refuses keys that are not printable ASCII, which RFC 6750 requires of a
+// bearer token. A pasted line break or byte order mark would otherwise surface only
+// as a 401.
 func checkKey(key string) error {
 	if key == "" {
 		return errors.New("the SDK key is empty")

@@ -13,41 +13,44 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// A GenerateLinkTokenRequest says for whom a link token is made. All fields must
-// be valid UTF-8; the contract sets no other limit.
+// A GenerateLinkTokenRequest names the customer and the workspace that a link token
+// is for. All fields must be valid UTF-8. The contract sets no other limits.
 type GenerateLinkTokenRequest struct {
 	CustomerID        string `json:"customerId"`                  // required
 	WorkspaceID       string `json:"workspaceId"`                 // required
-	ExternalBillingID string `json:"externalBillingId,omitempty"` // optional; "" is not sent
+	ExternalBillingID string `json:"externalBillingId,omitempty"` // optional; not sent if empty
 }
 
 // A LinkToken is a short-lived secret. Printing or logging it does not show the
-// token; encoding it as JSON does, because that is how a front end gets it.
+// token. Encoding it as JSON does, so that a backend can send it to its front end.
 type LinkToken struct {
 	Token string `json:"token"`
-	// ExpiresAt is in UTC. Oneloop doesn't document the unit of the number that it
-	// sends: 1e11 and more is taken as milliseconds since 1970, less as seconds.
+	// ExpiresAt is in UTC. Oneloop sends a Unix time but doesn't document its unit:
+	// values of 1e11 and above are taken as milliseconds, smaller ones as seconds.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Format prints when the token expires, and never the token, for every verb.
+// Format implements fmt.Formatter. For every verb, it prints the time at which the
+// token expires and never the token.
 func (t LinkToken) Format(f fmt.State, verb rune) {
 	formatText(f, verb, "link token "+redacted+" until "+t.ExpiresAt.Format(time.RFC3339))
 }
 
-// LogValue makes log/slog log when the token expires, and never the token.
+// LogValue implements slog.LogValuer. It returns the time at which the token
+// expires and never the token.
 func (t LinkToken) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("token", redacted), slog.Time("expiresAt", t.ExpiresAt))
 }
 
-// GenerateLinkToken makes a link token for a customer and a workspace.
+// GenerateLinkToken requests a link token for a customer and a workspace.
 //
 // If CustomerID or WorkspaceID is empty, or a field is not valid UTF-8, the error
-// is ErrInvalidArgument and nothing is sent. A response outside 2xx is an
-// *ErrorResponse, and a 2xx that breaks the contract ErrMalformedResponse; so is a
-// token that ValidateLinkToken would refuse. If Oneloop may have made a token
-// without the Client receiving it, the call is retried at most once. That can leave
-// behind one token that nobody knows and that expires on its own.
+// matches ErrInvalidArgument and nothing is sent. A response outside 2xx is
+// returned as an *ErrorResponse. The error matches ErrMalformedResponse if a 2xx
+// response breaks the contract, or if ValidateLinkToken would refuse its token.
+//
+// If Oneloop may have created a token that the Client did not receive, the call is
+// retried at most once. This can leave one unused token, which expires on its own.
 func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenRequest) (*LinkToken, error) {
 	call := &call{operation: "generateLinkToken", decode: decodeLinkToken}
 	result, err := c.do(ctx, call, req.problem(), func(ctx context.Context) (*http.Response, error) {
@@ -57,7 +60,7 @@ func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenReq
 	return token, err
 }
 
-// problem returns what is wrong with the request, or "".
+// problem says why the request is not valid. It returns "" if it is.
 func (r *GenerateLinkTokenRequest) problem() string {
 	switch {
 	case r.CustomerID == "":

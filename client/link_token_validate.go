@@ -11,33 +11,33 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// maxLinkToken is the largest length of a link token. Servers refuse requests, and
-// some even cut off connections, whose paths are much longer.
+// maxLinkToken is the largest length of a link token, in bytes. Servers refuse much
+// longer paths, and some even close the connection.
 const maxLinkToken = 2 << 10
 
-// A LinkTokenValidation is what Oneloop says about a link token.
+// A LinkTokenValidation is the result of validating a link token.
 type LinkTokenValidation struct {
-	// Valid decides. If it is false, the token must not be accepted, whatever the
-	// other fields are; they may be empty. If it is true, there is no need to
-	// check ExpiresAt: Oneloop has done that.
+	// Valid reports whether to accept the token. If it is false, reject the token,
+	// whatever the other fields contain; they may be empty. If it is true, there is
+	// no need to check ExpiresAt, because Oneloop has done so.
 	Valid bool `json:"valid"`
-	// ExpiresAt is in UTC. Oneloop doesn't document the unit of the number that it
-	// sends: 1e11 and more is taken as milliseconds since 1970, less as seconds.
+	// ExpiresAt is in UTC. Oneloop sends a Unix time but doesn't document its unit:
+	// values of 1e11 and above are taken as milliseconds, smaller ones as seconds.
 	ExpiresAt         time.Time `json:"expiresAt"`
 	WorkspaceID       string    `json:"workspaceId"`                 // not empty if Valid
 	CustomerID        string    `json:"customerId"`                  // not empty if Valid
-	ExternalBillingID string    `json:"externalBillingId,omitempty"` // "" if the token was made without one
+	ExternalBillingID string    `json:"externalBillingId,omitempty"` // empty if the token has none
 }
 
-// ValidateLinkToken returns whether linkToken is valid, and whose it is. An
-// invalid token is not an error: check Valid.
+// ValidateLinkToken asks Oneloop whether linkToken is valid and which customer and
+// workspace it belongs to. An invalid token is not an error: check Valid.
 //
-// A link token has 1 to 2,048 of the characters that RFC 3986 allows unescaped in
-// a path segment, which are letters, digits and -._~!$&'()*+,;=:@, and is neither
-// "." nor "..". For anything else the error is ErrInvalidArgument and nothing is
-// sent. A response outside 2xx is an *ErrorResponse. A 2xx that breaks the contract
-// is ErrMalformedResponse, and so is one that reports the token as valid without
-// naming its workspace and customer.
+// A link token consists of 1 to 2,048 of the characters that RFC 3986 allows
+// unescaped in a path segment: letters, digits and -._~!$&'()*+,;=:@. It is neither
+// "." nor "..". If linkToken is anything else, the error matches ErrInvalidArgument
+// and nothing is sent. A response outside 2xx is returned as an *ErrorResponse. The
+// error matches ErrMalformedResponse if a 2xx response breaks the contract, or if
+// it reports the token as valid without naming its workspace and customer.
 func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*LinkTokenValidation, error) {
 	call := &call{operation: "validateLinkToken", linkToken: linkToken, decode: decodeLinkTokenValidation}
 	result, err := c.do(ctx, call, linkTokenProblem("linkToken", linkToken), func(ctx context.Context) (*http.Response, error) {
@@ -47,7 +47,7 @@ func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*Link
 	return validation, err
 }
 
-// linkTokenProblem returns what is wrong with a link token, or "".
+// linkTokenProblem says why a link token is not acceptable. It returns "" if it is.
 func linkTokenProblem(name, token string) string {
 	switch {
 	case token == "":
@@ -62,8 +62,8 @@ func linkTokenProblem(name, token string) string {
 	return ""
 }
 
-// needsEscape reports whether RFC 3986 does not allow r in a path segment as it is.
-// Gateways may decode an escaped character twice.
+// needsEscape reports whether RFC 3986 requires r to be escaped in a path segment.
+// Link tokens must not have such characters, because gateways may decode them twice.
 func needsEscape(r rune) bool {
 	isLetter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 	return !isLetter && !strings.ContainsRune("0123456789-._~!$&'()*+,;=:@", r)

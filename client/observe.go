@@ -8,20 +8,22 @@ import (
 	"time"
 )
 
-// An Attempt is what an observer learns after each attempt, once it is decided
-// what follows. Printing it shows no secret.
+// An Attempt describes one attempt of a call. Observers receive it after the
+// attempt, when the Client has decided whether to retry. Printing it shows no
+// secrets.
 type Attempt struct {
-	// Operation is the operationId of the contract.
+	// Operation is "generateLinkToken" or "validateLinkToken".
 	Operation string
 	// Number is 1 for the first attempt of a call.
 	Number int
 	// StatusCode is the HTTP status; 0 if there was no response.
 	StatusCode int
-	// Err is nil exactly if the attempt produced the call's result. It is an
+	// Err is nil if the attempt produced the call's result, and only then. It is an
 	// *ErrorResponse for a response outside 2xx, and matches ErrMalformedResponse
 	// for a 2xx that breaks the contract.
 	Err error
-	// Duration is the time from connecting to the end of the body.
+	// Duration is how long the attempt took, from connecting to the end of the
+	// response body.
 	Duration time.Duration
 	// RetryIn is the wait until the next attempt; 0 if there is none.
 	RetryIn time.Duration
@@ -29,22 +31,25 @@ type Attempt struct {
 	// ends first.
 	WillRetry bool
 	// Reason says why a failed attempt is not retried: "not retryable", "attempts
-	// exhausted", "possibly processed" (a POST that was already retried once),
+	// exhausted", "possibly processed" (for a POST that was already retried once),
 	// "Retry-After too long", "deadline", "context canceled" or "retry budget
-	// exhausted". It is empty for a success and if WillRetry is true.
+	// exhausted". It is empty after a success and if WillRetry is true.
 	Reason string
 }
 
 // LogAttempts returns an observer for WithObserver that writes one record per
 // attempt to l. The level is Debug for a success and Warn for an attempt that will
-// be retried. A final failure is logged at level Info if anybody on the internet
-// can cause it, which is a 400 or a canceled context, and otherwise at level
-// Error. The attributes are operation, attempt, status and duration, and if there
-// is one, wait, error (without a response), message (the server's) and reason. It
-// returns nil if l is nil.
+// be retried. For a final failure it is Info if anyone on the internet can cause it
+// (a 400 or a canceled context), and Error otherwise.
+//
+// Every record has the attributes operation, attempt, status and duration. If they
+// apply, it also has wait (before the retry), error (unless the server sent an
+// error response), message (from the server) and reason.
+//
+// If l is nil, LogAttempts returns nil, and New refuses the option.
 func LogAttempts(l *slog.Logger) func(context.Context, Attempt) {
 	if l == nil {
-		return nil // which WithObserver refuses
+		return nil // WithObserver refuses it
 	}
 	return func(ctx context.Context, a Attempt) {
 		attrs := []any{"operation", a.Operation, "attempt", a.Number, "status", a.StatusCode, "duration", a.Duration}

@@ -12,15 +12,14 @@ import (
 	"time"
 )
 
-// An Option configures a Client. New checks every option, and its error names
-// the one that it refuses. Of two options that set the same thing, the later one
-// counts.
+// An Option configures a Client. New checks every option, and its error names the
+// one that it refuses. If two options set the same thing, the later one wins.
 type Option func(*settings) error
 
 type settings struct {
 	baseURL    string
 	plainHTTP  bool // baseURL begins with http://
-	loopback   bool // its host is this machine
+	loopback   bool // the host of baseURL is this machine
 	insecure   bool // plain http to other hosts is allowed
 	httpClient http.Client
 	keySource  func(context.Context) (string, error)
@@ -57,14 +56,15 @@ func newSettings(sdkKey string, opts []Option) (s *settings, err error) {
 	return s, err
 }
 
-// WithBaseURL sends requests to rawURL instead of DefaultBaseURL. A path in it,
-// as of a gateway, is put before the API's own. New refuses URLs that do not
-// parse, have no host, or contain user info, a query or a fragment. It refuses
-// plain http unless the host is localhost or a loopback address, because the
-// SDK key and link tokens would be sent in the clear; see WithInsecureHTTP.
+// WithBaseURL sends requests to rawURL instead of DefaultBaseURL. If rawURL has a
+// path, such as that of a gateway, the API's paths are appended to it. New refuses
+// URLs that do not parse, have no host, or contain user info, a query or a
+// fragment. It also refuses plain http unless the host is localhost or a loopback
+// address, because the SDK key and link tokens would be sent unencrypted; see
+// WithInsecureHTTP.
 func WithBaseURL(rawURL string) Option {
 	return func(s *settings) error {
-		// The URL may hold a password: it never stands in an error.
+		// The URL may contain a password, so no error quotes it.
 		u, err := url.Parse(rawURL)
 		switch {
 		case err != nil:
@@ -84,9 +84,9 @@ func WithBaseURL(rawURL string) Option {
 }
 
 // WithInsecureHTTP allows a base URL with plain http to a host that is not
-// loopback. The SDK key and every link token then cross the network in the
-// clear: use it only for a network that encrypts by itself, such as a service
-// mesh, or for a fake API in another container.
+// loopback. The SDK key and every link token are then sent unencrypted. Use it only
+// in a network that encrypts traffic itself, such as a service mesh, or with a fake
+// API in another container.
 func WithInsecureHTTP() Option {
 	return func(s *settings) error {
 		s.insecure = true
@@ -94,19 +94,22 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// WithHTTPClient sends requests with the Transport and the Jar of hc, and bounds
-// each attempt by its Timeout, too. hc itself is never changed, and its
-// CheckRedirect is never called, because redirects are not followed.
+// WithHTTPClient sends requests with the Transport and the Jar of hc. If the
+// Timeout of hc is shorter than the policy's AttemptTimeout, it limits each attempt
+// instead. The Client never modifies hc, and never calls its CheckRedirect, because
+// it follows no redirects.
 //
-// The Transport sees the SDK key and, as part of URLs, link tokens: it must not
-// record them. The one of package otelhttp does: its spans have the whole URL.
+// The Transport sees the SDK key, and link tokens as part of URLs. It must not
+// record them. The transport of package otelhttp does: its spans include the whole
+// URL.
 //
-// If hc has no Transport, the Client uses its own, as without this option: a copy
-// of http.DefaultTransport, with its proxy for https and its dial functions. The
-// copy keeps 1,000 idle connections per host, gives connecting and the TLS
-// handshake 3 seconds each, speaks HTTP/2, and gives up connections that have
-// fallen silent. If http.DefaultTransport is not an *http.Transport, such as in a
-// test that replaces it with a fake, the Client uses it as it is.
+// If hc has no Transport, or without this option, the Client uses its own: a copy
+// of http.DefaultTransport, including its proxy (for https only) and its dial
+// functions. The copy supports HTTP/2, keeps at least 1,000 idle connections per
+// host, allows 3 seconds each for connecting and for the TLS handshake, and
+// replaces connections that stop responding. If a program has replaced
+// http.DefaultTransport with something that is not an *http.Transport, such as a
+// fake in a test, the Client uses that instead.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) error {
 		if hc == nil {
@@ -118,11 +121,11 @@ func WithHTTPClient(hc *http.Client) Option {
 }
 
 // WithKeySource gets the SDK key from source once per call, so that keys can be
-// rotated without a restart; pass "" as New's sdkKey. Calls from several
-// goroutines call source concurrently, and a source that is slow should cache.
-// Its context is the call's, bounded by WithTimeout. If source fails, or returns
-// a key that New would refuse, the call fails before anything is sent; errors.Is
-// and errors.As find the error of source.
+// rotated without a restart. Pass "" as the sdkKey of New. Source may be called from
+// several goroutines at once, and should cache the key if it is slow to get. Its
+// context is that of the call and ends no later than the call. If source fails, or
+// returns a key that New would refuse, the call fails and nothing is sent;
+// errors.Is and errors.As find the error that source returned.
 func WithKeySource(source func(context.Context) (string, error)) Option {
 	return func(s *settings) error {
 		if source == nil {
@@ -133,9 +136,9 @@ func WithKeySource(source func(context.Context) (string, error)) Option {
 	}
 }
 
-// WithTimeout bounds a whole call, retries and waits included, if its context
-// has no deadline; a context with a deadline, even a later one, is left as it
-// is. The default is 30 seconds; 0 means no bound; negative durations are
+// WithTimeout limits a whole call, including retries and waits, if its context has
+// no deadline. If the context has a deadline, even a later one, WithTimeout has no
+// effect. The default is 30 seconds, 0 means no limit, and negative durations are
 // refused. In an HTTP handler, use less than the server's WriteTimeout.
 func WithTimeout(d time.Duration) Option {
 	return func(s *settings) error {
@@ -147,8 +150,9 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithRetryPolicy sets the retry policy. Zero fields of p have their defaults;
-// negative ones are refused. A second policy replaces the first one whole.
+// WithRetryPolicy sets the retry policy. Zero fields of p mean the defaults;
+// negative fields are refused. If the option is given twice, the second policy
+// replaces all of the first.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return func(s *settings) error {
 		if p.MaxAttempts < 0 || min(p.BaseDelay, p.MaxDelay, p.MaxRetryAfter, p.AttemptTimeout) < 0 {
@@ -159,9 +163,8 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	}
 }
 
-// WithUserAgent puts product, such as "acme-backend/2.1", in front of this
-// module's own part of the User-Agent header. It must be printable ASCII and not
-// empty.
+// WithUserAgent adds product, such as "acme-backend/2.1", to the front of the
+// User-Agent header. It must be printable ASCII and not empty.
 func WithUserAgent(product string) Option {
 	return func(s *settings) error {
 		notPrintable := func(r rune) bool { return r < ' ' || r > '~' }
@@ -175,10 +178,10 @@ func WithUserAgent(product string) Option {
 
 var ownUserAgent = "oneloop-go/" + Version + " (" + runtime.Version() + ")"
 
-// WithObserver calls observe after every attempt of a call, in order, with the
-// context and on the goroutine of that call, which waits for it. Calls from
-// several goroutines call it concurrently. If the option is given more than
-// once, every observer is called. LogAttempts makes an observer that logs.
+// WithObserver calls observe after every attempt. It does so on the goroutine of
+// the call and with its context, and the call waits until observe returns. Observe
+// may be called from several goroutines at once. If the option is given more than
+// once, all observers are called. LogAttempts returns an observer that logs.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(s *settings) error {
 		if observe == nil {

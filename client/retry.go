@@ -12,31 +12,31 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// RetryPolicy says how often and how patiently a call is retried; the package
-// documentation says which outcomes are retried at all. A zero field has its
-// default.
+// RetryPolicy sets the number of attempts, the waits between them and their
+// timeout. The package documentation says which outcomes are retried. A zero field
+// means the default.
 type RetryPolicy struct {
 	// MaxAttempts is the largest number of attempts of a call, including the
-	// first. The default is 3; 1 means never to retry.
+	// first. The default is 3, and 1 disables retries.
 	MaxAttempts int
-	// BaseDelay is the longest wait before the first retry. It doubles with each
-	// further retry. The wait is drawn at random between 0 and that, or between
-	// half of that and that if a POST may have been processed. The default is
-	// 250 ms. After a 429 or 503 without Retry-After it is at least 1 s.
+	// BaseDelay is the longest wait before the first retry. The longest wait doubles
+	// with each further retry. The actual wait is random: between 0 and the longest
+	// wait, or between half of it and all of it if a POST was possibly processed.
+	// The default is 250 ms. A 429 or 503 without Retry-After raises it to at least
+	// 1 s.
 	BaseDelay time.Duration
-	// MaxDelay is the largest value that the doubling BaseDelay can reach. The
-	// default is 5 s.
+	// MaxDelay limits the longest wait, however often it doubles. The default is
+	// 5 s.
 	MaxDelay time.Duration
-	// MaxRetryAfter is the longest Retry-After that is waited for. A longer one
-	// ends the call with its *ErrorResponse. The default is 10 s.
+	// MaxRetryAfter is the longest Retry-After that the Client waits for. A longer
+	// one ends the call with the *ErrorResponse. The default is 10 s.
 	MaxRetryAfter time.Duration
-	// AttemptTimeout bounds each attempt, from connecting to the end of the
-	// response's body. The default is 8 s.
+	// AttemptTimeout limits each attempt, from connecting to the end of the response
+	// body. The default is 8 s.
 	AttemptTimeout time.Duration
 }
 
-// busyDelay is the least base of the wait after a 429 or 503 that doesn't say how
-// long to wait.
+// busyDelay is the smallest BaseDelay after a 429 or 503 without a Retry-After.
 const busyDelay = time.Second
 
 func (p *RetryPolicy) setDefaults() {
@@ -50,12 +50,12 @@ func (p *RetryPolicy) setDefaults() {
 // The reasons that error texts mention.
 const reasonBudget, reasonDeadline = "retry budget exhausted", "deadline"
 
-// decide returns how long to wait before a failed call's next attempt, or the
-// reason why there is none. It leaves the budget out of account. ended is the
-// error of the call's context or deadline.
+// decide returns how long to wait before the next attempt of a failed call, or the
+// reason why there is none. It ignores the budget. ended is what the call's ended
+// method returned.
 func (p *RetryPolicy) decide(c *call, method string, ended error) (wait time.Duration, reason string) {
 	ambiguousPOST := c.class == possiblyProcessed && method == http.MethodPost
-	wait, asked := p.wait(c, ambiguousPOST)
+	wait, retryAfter := p.wait(c, ambiguousPOST)
 	switch {
 	case c.class == final:
 		return 0, "not retryable"
@@ -67,7 +67,7 @@ func (p *RetryPolicy) decide(c *call, method string, ended error) (wait time.Dur
 		return 0, "attempts exhausted"
 	case ambiguousPOST && c.ambiguous:
 		return 0, "possibly processed" // a second retry could make a second unused token
-	case asked > p.MaxRetryAfter:
+	case retryAfter > p.MaxRetryAfter:
 		return 0, "Retry-After too long"
 	case wait >= time.Until(c.deadline):
 		return 0, reasonDeadline
@@ -75,21 +75,21 @@ func (p *RetryPolicy) decide(c *call, method string, ended error) (wait time.Dur
 	return wait, ""
 }
 
-// wait draws the wait before the next attempt, and returns how long the server
-// asked to wait, if it did.
-func (p *RetryPolicy) wait(c *call, ambiguousPOST bool) (wait, asked time.Duration) {
+// wait returns a random wait before the next attempt, and the wait that the server
+// asked for, or 0.
+func (p *RetryPolicy) wait(c *call, ambiguousPOST bool) (wait, retryAfter time.Duration) {
 	base := p.BaseDelay
 	if e, ok := c.last.Err.(*ErrorResponse); ok {
-		asked, ok = parseRetryAfter(e.Header.Get("Retry-After"))
+		retryAfter, ok = parseRetryAfter(e.Header.Get("Retry-After"))
 		if !ok && (e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusServiceUnavailable) {
 			base = max(base, busyDelay)
 		}
 	}
 	longest := backoff(base, p.MaxDelay, c.last.Number-1)
-	if ambiguousPOST { // there is one retry: leave the server time to recover
+	if ambiguousPOST { // there is only one retry, so give the server time to recover
 		wait = longest / 2
 	}
-	return max(wait+rand.N(longest-wait), asked), asked
+	return max(wait+rand.N(longest-wait), retryAfter), retryAfter
 }
 
 // backoff returns base·2ⁿ, or limit if that is less.
@@ -100,8 +100,8 @@ func backoff(base, limit time.Duration, n int) time.Duration {
 	return base << n
 }
 
-// A retrier is the generated client's Doer. It sends a request through
-// go-retryablehttp, as often as the policy and the budget allow.
+// A retrier is the Doer of the generated client. It sends requests through
+// go-retryablehttp and decides whether to retry them.
 type retrier struct {
 	http    retryablehttp.Client
 	policy  RetryPolicy
@@ -113,7 +113,7 @@ func newRetrier(hc *http.Client, s *settings) *retrier {
 	r := &retrier{policy: s.retry, observe: s.observe}
 	r.http = retryablehttp.Client{
 		HTTPClient:   hc,
-		RetryMax:     s.retry.MaxAttempts, // decide stops sooner
+		RetryMax:     s.retry.MaxAttempts, // never reached: decide stops earlier
 		CheckRetry:   r.checkRetry,
 		Backoff:      decidedWait,
 		PrepareRetry: dropCookies,
@@ -122,21 +122,21 @@ func newRetrier(hc *http.Client, s *settings) *retrier {
 	return r
 }
 
-// Do sends the request, and again as long as checkRetry says so.
+// Do sends the request, and sends it again until checkRetry returns false.
 func (r *retrier) Do(req *http.Request) (*http.Response, error) {
 	call := callFrom(req.Context())
 	defer func() {
-		if call.unsent { // the context ended the wait, or an observer panicked
+		if call.unsent { // because the context ended or an observer panicked
 			r.budget.spend(-retryCost)
 		}
 	}()
 	return r.http.Do(&retryablehttp.Request{Request: req})
 }
 
-// checkRetry decides after each attempt what follows, and tells the observer.
+// checkRetry decides whether to retry after an attempt, and calls the observer.
 func (r *retrier) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	if err != nil {
-		return false, nil // http.Client refused the request: there was no attempt
+		return false, nil // http.Client refused the request, so there was no attempt
 	}
 	call := callFrom(ctx)
 	last := &call.last
@@ -158,21 +158,23 @@ func (r *retrier) checkRetry(ctx context.Context, resp *http.Response, err error
 	return last.WillRetry, nil
 }
 
-// decidedWait is the Backoff of go-retryablehttp.
+// decidedWait is the Backoff function for go-retryablehttp. It returns the wait that
+// checkRetry chose.
 func decidedWait(_, _ time.Duration, _ int, resp *http.Response) time.Duration {
 	return callFrom(resp.Request.Context()).last.RetryIn
 }
 
-// dropCookies removes the cookies that http.Client has added from the user's Jar,
-// because it adds them again.
+// dropCookies removes the cookies that http.Client added from the user's Jar,
+// because it adds them again for the retry.
 func dropCookies(req *http.Request) error {
 	req.Header.Del("Cookie")
 	return nil
 }
 
-// parseRetryAfter parses a Retry-After header (RFC 9110, section 10.2.3): seconds
-// or an HTTP date. A date that has passed is 0, and a value that a time.Duration
-// can't hold is its maximum. ok is false for anything else.
+// parseRetryAfter parses a Retry-After header (RFC 9110, section 10.2.3), which is
+// a number of seconds or an HTTP date. It returns 0 for a date in the past, and the
+// largest Duration for a longer wait. ok is false if the value is neither a number
+// nor a date.
 func parseRetryAfter(value string) (d time.Duration, ok bool) {
 	if value != "" && strings.Trim(value, "0123456789") == "" {
 		if d, err := time.ParseDuration(value + "s"); err == nil {
@@ -184,5 +186,5 @@ func parseRetryAfter(value string) (d time.Duration, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	return max(0, time.Until(date)), true // Until saturates
+	return max(0, time.Until(date)), true // Until returns at most the largest Duration
 }

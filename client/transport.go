@@ -12,40 +12,42 @@ import (
 	"time"
 )
 
-// connectTimeout bounds connecting and the TLS handshake, each. It is less than the
-// default AttemptTimeout, so that an attempt that can't connect ends as one that
-// was not sent.
+// connectTimeout limits connecting, and also the TLS handshake. Both together take
+// less than the default AttemptTimeout, so an attempt that can't connect is known
+// not to have been processed.
 const connectTimeout = 3 * time.Second
 
-// pingTimeout is how long an HTTP/2 connection may be silent until it is sent a
-// ping, and how long the ping may then take.
+// pingTimeout is how long an HTTP/2 connection may be silent before net/http sends a
+// ping, and how long net/http then waits for the reply.
 const pingTimeout = 3 * time.Second
 
-// A response to CONNECT is an error of the proxy. Its status would otherwise look
-// like the server's.
+// If a proxy does not accept CONNECT, the call fails with one of these errors
+// instead of a status, which would look like Oneloop's.
 var (
 	errProxyRefused = errors.New("refused to connect")
 	errProxyFailed  = errors.New("failed to connect")
 )
 
-// A transport chooses the http.RoundTripper of each attempt: the user's, or else
-// our own. If a program has replaced http.DefaultTransport with something that
-// isn't an *http.Transport, such as a fake, then that, as long as it is there.
+// A transport chooses the http.RoundTripper of each attempt. It is the user's if
+// there is one, and otherwise our own copy of http.DefaultTransport. While
+// http.DefaultTransport is not an *http.Transport, but for example a fake, it is
+// used directly.
 type transport struct {
-	given     http.RoundTripper
-	plainHTTP bool // the base URL is not https
+	custom    http.RoundTripper // the user's, or nil
+	plainHTTP bool              // the base URL is not https
 	own       atomic.Pointer[ownTransport]
 }
 
-// An ownTransport is our copy of an http.DefaultTransport.
+// An ownTransport is our copy of original, which was http.DefaultTransport at the
+// time.
 type ownTransport struct {
 	*http.Transport
 	original *http.Transport
 }
 
 func (t *transport) current() http.RoundTripper {
-	if t.given != nil {
-		return t.given
+	if t.custom != nil {
+		return t.custom
 	}
 	original, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -59,11 +61,12 @@ func (t *transport) current() http.RoundTripper {
 	return own
 }
 
-// giveUp makes the attempts that follow use a fresh copy, because a connection of
-// used is silent, and others may be as well. Closing only the idle connections
-// of used would not do: an HTTP/2 connection isn't idle as long as a canceled
-// request counts. If several attempts give up the same copy, the first one does.
-func (t *transport) giveUp(used http.RoundTripper) {
+// replace makes later attempts use a new copy of the transport, because a connection
+// of used stopped responding and others may have as well. It is not enough to close
+// the idle connections of used: an HTTP/2 connection is not idle while it still
+// counts a canceled request. If several attempts report the same transport, it is
+// replaced only once.
+func (t *transport) replace(used http.RoundTripper) {
 	own, ok := used.(*ownTransport)
 	if ok && t.own.CompareAndSwap(own, newOwnTransport(own.original, t.plainHTTP)) {
 		own.CloseIdleConnections()
@@ -74,38 +77,37 @@ func (t *transport) closeIdleConnections() {
 	if own := t.own.Load(); own != nil {
 		own.CloseIdleConnections()
 	}
-	if t.given != nil {
-		(&http.Client{Transport: t.given}).CloseIdleConnections()
+	if t.custom != nil {
+		(&http.Client{Transport: t.custom}).CloseIdleConnections()
 	}
 }
 
-// newOwnTransport returns a copy of original that suits many calls to one host.
+// newOwnTransport returns a copy of original, tuned for many calls to one host.
 func newOwnTransport(original *http.Transport, plainHTTP bool) *ownTransport {
 	t := original.Clone()
-	// Clone keeps the TLS configuration of a transport that speaks HTTP/2, but not
-	// HTTP/2 itself.
+	// Clone copies the TLS configuration for HTTP/2 but does not enable HTTP/2.
 	t.ForceAttemptHTTP2 = true
 	t.HTTP2 = cmp.Or(t.HTTP2, new(http.HTTP2Config))
 	t.HTTP2.SendPingTimeout = cmp.Or(t.HTTP2.SendPingTimeout, pingTimeout)
 	t.HTTP2.PingTimeout = cmp.Or(t.HTTP2.PingTimeout, pingTimeout)
 
-	// With fewer idle connections than concurrent calls, calls under load would
-	// connect again and again.
+	// With fewer idle connections than concurrent calls, the Client would open new
+	// connections all the time under load.
 	t.MaxIdleConns = 0
 	t.MaxIdleConnsPerHost = max(t.MaxIdleConnsPerHost, 1000)
 	t.IdleConnTimeout = cmp.Or(t.IdleConnTimeout, 90*time.Second)
 	t.MaxResponseHeaderBytes = maxResponse
 
 	t.TLSHandshakeTimeout = connectTimeout
-	//lint:ignore SA1019 a program's own Dial is used, not bypassed
+	//lint:ignore SA1019 a program's own Dial must be used, not bypassed
 	if t.DialContext == nil && t.Dial == nil {
 		t.DialContext = new(net.Dialer).DialContext
 	}
-	t.DialContext = bounded(t.DialContext, connectTimeout)
-	t.DialTLSContext = bounded(t.DialTLSContext, 2*connectTimeout) // connects and does the handshake
+	t.DialContext = withTimeout(t.DialContext, connectTimeout)
+	t.DialTLSContext = withTimeout(t.DialTLSContext, 2*connectTimeout) // includes the handshake
 
 	if plainHTTP {
-		t.Proxy = nil // which would see the SDK key
+		t.Proxy = nil // a proxy would see the SDK key
 	}
 	onConnect := t.OnProxyConnectResponse
 	t.OnProxyConnectResponse = func(ctx context.Context, proxy *url.URL, req *http.Request, resp *http.Response) error {
@@ -117,17 +119,17 @@ func newOwnTransport(original *http.Transport, plainHTTP bool) *ownTransport {
 		if resp.StatusCode == http.StatusOK {
 			return nil
 		}
-		verdict := errProxyFailed
+		reason := errProxyFailed
 		if resp.StatusCode < 500 {
-			verdict = errProxyRefused
+			reason = errProxyRefused
 		}
-		return fmt.Errorf("proxy %s %w: %s", proxy.Host, verdict, resp.Status)
+		return fmt.Errorf("proxy %s %w: %s", proxy.Host, reason, resp.Status)
 	}
 	return &ownTransport{Transport: t, original: original}
 }
 
-// bounded returns dial with a timeout, or nil if dial is nil.
-func bounded(dial dialFunc, timeout time.Duration) dialFunc {
+// withTimeout adds a timeout to dial. It returns nil if dial is nil.
+func withTimeout(dial dialFunc, timeout time.Duration) dialFunc {
 	if dial == nil {
 		return nil
 	}
