@@ -39,16 +39,15 @@ func classify(status int, connected bool, err error) class {
 
 func classifyError(connected bool, err error) class {
 	var dns *net.DNSError
-	text := err.Error()
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound, errors.Is(err, errProxyRefused):
 		return final
 	// net/http may send a request and then dial again on its own, so a failure to
 	// connect means "not sent" only if the attempt never got a connection.
-	case !connected && (isDial(err) || errors.Is(err, errProxyFailed) || strings.Contains(text, "net/http: TLS handshake timeout")):
+	case !connected && (isDial(err) || errors.Is(err, errProxyFailed) || strings.Contains(err.Error(), "net/http: TLS handshake timeout")):
 		return notProcessed
 	// net/http and crypto/tls export no types for these, so match on text.
-	case strings.Contains(text, "tls: "), strings.Contains(text, "x509: "), errors.Is(err, http.ErrSchemeMismatch):
+	case strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "x509: "), errors.Is(err, http.ErrSchemeMismatch):
 		return final
 	}
 	return possiblyProcessed
@@ -60,5 +59,5 @@ func isDial(err error) bool {
 	for errors.As(err, &op) && op.Op == "proxyconnect" {
 		err = op.Err
 	}
-	return op != nil && op.Op == "dial"
+	return op != nil && (op.Op == "dial" || op.Op == "socks connect")
 }

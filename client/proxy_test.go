@@ -141,3 +141,20 @@ func TestProgramsOnProxyConnectResponseIsCalled(t *testing.T) {
 		})
 	}
 }
+
+// A POST that a SOCKS proxy could not forward was not processed.
+func TestSOCKSProxyRefuses(t *testing.T) {
+	addr := listen(t, func(conn net.Conn) {
+		b := make([]byte, 64)
+		_, _ = conn.Read(b)
+		_, _ = conn.Write([]byte{5, 0})
+		_, _ = conn.Read(b)
+		_, _ = conn.Write([]byte{5, 5, 0, 1, 0, 0, 0, 0, 0, 0}) // connection refused
+	})
+	setDefaultTransport(t, &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "socks5", Host: addr})})
+	var attempts []client.Attempt
+	_, err := generate.call(t.Context(), newClient(t, quick, record(&attempts)))
+	if err == nil || len(attempts) != 3 {
+		t.Errorf("got %v after %d attempts, want 3", err, len(attempts))
+	}
+}
