@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/oneloop-ai/oneloop-go/client"
@@ -157,5 +158,22 @@ func oneShortLine(t *testing.T, text string) {
 	t.Helper()
 	if strings.ContainsAny(text, lineBreakers) || len(text) > 2<<10 || !utf8.ValidString(text) {
 		t.Errorf("%d bytes: %+.200q", len(text), text)
+	}
+}
+
+// Errors joined by this package don't hand out a transport's *url.Error either.
+func TestNoURLThroughJoinedErrors(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, via(roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, &url.Error{Op: "Get", URL: r.URL.String(), Err: io.EOF}
+	})), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1, AttemptTimeout: time.Millisecond}))
+	_, err := validate.call(t.Context(), c)
+	if !errors.Is(err, io.EOF) {
+		t.Fatalf("got %v, want an error that matches io.EOF", err)
+	}
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) && strings.Contains(fmt.Sprint(joined, joined.Unwrap()), testToken) {
+		t.Errorf("got %v", joined)
 	}
 }

@@ -30,8 +30,8 @@ func (e *failure) Error() string        { return e.text }
 func (e *failure) Is(target error) bool { return errors.Is(e.cause, target) }
 
 // As searches the cause. If it finds a *url.Error, or an error that wraps one, it
-// sets target to a copy of the *url.Error without the URL, provided that target can
-// hold a *url.Error.
+// sets target to a copy of the *url.Error without the URL. If target is an interface
+// that *url.Error does not implement, As returns false.
 func (e *failure) As(target any) bool {
 	if !errors.As(e.cause, target) {
 		return false
@@ -41,9 +41,10 @@ func (e *failure) As(target any) bool {
 	var withURL *url.Error
 	if errors.As(err, &withURL) && withURL.URL != redacted {
 		safe := reflect.ValueOf(&url.Error{Op: withURL.Op, URL: redacted, Err: &failure{e.text, withURL.Err}})
-		if safe.Type().AssignableTo(found.Type()) {
-			found.Set(safe)
+		if !safe.Type().AssignableTo(found.Type()) {
+			return found.Kind() != reflect.Interface
 		}
+		found.Set(safe)
 	}
 	return true
 }
