@@ -21,12 +21,12 @@ const maxResponse = 1 << 20
 const minSilence = 500 * time.Millisecond
 
 // maxConns is how many connections one attempt may use, not counting idle ones.
-// Healthy servers require at most three. Before its replays over HTTP/2, net/http
-// waits 1, 2 and 4 s, so a fourth connection would leave an attempt little time.
-const maxConns = 3
+// Healthy servers require at most four. Before its replays over HTTP/2, net/http
+// waits 1, 2 and 4 s, so a fifth connection would leave an attempt no time.
+const maxConns = 4
 
 var (
-	errReplayed       = errors.New("the server closed three connections without responding")
+	errReplayed       = errors.New("the server closed four connections without responding")
 	errOversize       = errors.New("the response is longer than 1 MiB")
 	errAttemptTimeout = fmt.Errorf("attempt timed out: %w", context.DeadlineExceeded)
 	errCallTimeout    = fmt.Errorf("call timed out: %w", context.DeadlineExceeded)
@@ -81,7 +81,7 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	last := &call.last
 	last.StatusCode, last.Duration = resp.StatusCode, time.Since(start)
 	if last.StatusCode == 0 && guard.reused.Load() && last.Duration >= min(a.timeout, minSilence) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		a.transport.replace(transport)
+		a.transport.replace(transport, a.timeout)
 	}
 	call.class = classify(last.StatusCode, guard.connected.Load(), err)
 	call.result, last.Err = call.read(resp, body, err)

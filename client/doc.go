@@ -101,7 +101,7 @@
 //
 // An attempt is one request, but net/http resends some requests on its own, for
 // example if the server closes an idle connection just then. An attempt goes
-// through at most three new connections. A CONNECT that a proxy refuses is an error
+// through at most four new connections. A CONNECT that a proxy refuses is an error
 // that names the proxy; the call is retried only if the proxy's status is 5xx.
 //
 // # Timeouts

@@ -167,8 +167,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // User-Agent header. It must be printable ASCII and not empty.
 func WithUserAgent(product string) Option {
 	return func(s *settings) error {
-		notPrintable := func(r rune) bool { return r < ' ' || r > '~' }
-		if strings.TrimSpace(product) == "" || strings.ContainsFunc(product, notPrintable) {
+		if strings.TrimSpace(product) == "" || strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return invalid("WithUserAgent", "the product is empty or not printable ASCII")
 		}
 		s.userAgent = strings.TrimSpace(product) + " " + ownUserAgent
