@@ -118,26 +118,6 @@ func ExampleWithRetryPolicy() {
 	// Output: 3 <nil>
 }
 
-// secretManager stands for the client of a secret store.
-type secretManager struct{}
-
-func (secretManager) Get(context.Context, string) (string, error) { return clienttest.SDKKey, nil }
-
-func ExampleWithKeySource() {
-	var secrets secretManager
-	rotating := client.WithKeySource(func(ctx context.Context) (string, error) {
-		return secrets.Get(ctx, "oneloop-sdk-key") // cached, because every call needs it
-	})
-	c, err := client.New("", rotating, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
-	if err != nil {
-		panic(err)
-	}
-
-	_, err = c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{CustomerID: "customer_1", WorkspaceID: "workspace_1"})
-	fmt.Println(err)
-	// Output: <nil>
-}
-
 func ExampleWithObserver() {
 	api := clienttest.NewAPI()
 	api.Queue(clienttest.StatusRetryAfter(503, 0))
