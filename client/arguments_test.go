@@ -9,9 +9,9 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// refused checks that err is ErrInvalidArgument, names what was refused and
-// doesn't show its value.
-func refused(t *testing.T, err error, name, secret string) {
+// checkRefused checks that err matches ErrInvalidArgument, contains name and
+// does not show secret.
+func checkRefused(t *testing.T, err error, name, secret string) {
 	t.Helper()
 	switch {
 	case !errors.Is(err, client.ErrInvalidArgument):
@@ -58,9 +58,9 @@ func TestNewRefusesBadArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, err := client.New(test.key, test.opts...)
 			if c != nil {
-				t.Error("got a Client too")
+				t.Error("New returned a Client with its error")
 			}
-			refused(t, err, test.want, test.key)
+			checkRefused(t, err, test.want, test.key)
 		})
 	}
 }
@@ -97,13 +97,13 @@ func TestBaseURL(t *testing.T) {
 		"https://gw.example/%zz":               false,
 		"https://gw .example":                  false,
 		"https://gw.example\n":                 false,
-		"http://prod.oneloop.ai":               false, // in the clear
+		"http://prod.oneloop.ai":               false, // not encrypted
 		"http://127.0.0.1.canary.example":      false,
 		"http://localhost.canary.example":      false,
 		"http://0.0.0.0:8080":                  false,
 		"http://10.0.0.1":                      false,
 		"http://[::ffff:10.0.0.1]":             false,
-		"http://127.1":                         false, // a name to net, not an address
+		"http://127.1":                         false, // package net takes it for a name
 		"http://localhost@canary.example":      false,
 		"http://canary.example/http://[::1]:1": false,
 	} {
@@ -113,14 +113,14 @@ func TestBaseURL(t *testing.T) {
 				t.Errorf("refused: %v", err)
 			}
 			if !ok {
-				refused(t, err, "WithBaseURL", "canary")
+				checkRefused(t, err, "WithBaseURL", "canary")
 			}
 		})
 	}
 }
 
-// WithInsecureHTTP allows plain http and nothing else, before and after
-// WithBaseURL.
+// WithInsecureHTTP allows plain http and nothing else, whether it is given before
+// or after WithBaseURL.
 func TestInsecureHTTP(t *testing.T) {
 	t.Parallel()
 	for rawURL, ok := range map[string]bool{
@@ -135,12 +135,12 @@ func TestInsecureHTTP(t *testing.T) {
 			{client.WithBaseURL(rawURL), client.WithInsecureHTTP()},
 		} {
 			if _, err := client.New(testKey, opts...); (err == nil) != ok {
-				t.Errorf("%s: %v", rawURL, err)
+				t.Errorf("%s: got error %v, want one: %t", rawURL, err, !ok)
 			}
 		}
 	}
 	if _, err := client.New(testKey, client.WithBaseURL("http://fake:8090"), client.WithBaseURL("https://fake:8090")); err != nil {
-		t.Errorf("the first base URL was used, not the last: %v", err)
+		t.Errorf("New refused a base URL that a later option replaces: %v", err)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestGenerateLinkTokenRefusesBadArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(responds(200, generated))
 			token, err := newClient(t, via(s)).GenerateLinkToken(t.Context(), test.req)
-			refused(t, err, test.want, "canary")
+			checkRefused(t, err, test.want, "canary")
 			if token != nil || s.attempts() != 0 {
 				t.Errorf("got %v after %d requests, want nothing sent", token, s.attempts())
 			}
@@ -169,8 +169,8 @@ func TestGenerateLinkTokenRefusesBadArguments(t *testing.T) {
 	}
 }
 
-// linkTokenCharacters are all characters that a link token may have: those that
-// RFC 3986 allows in a path segment without escaping.
+// linkTokenCharacters are all characters that a link token may contain. RFC 3986
+// allows them in a path segment without escaping.
 const linkTokenCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
 
 var badLinkTokens = map[string]string{
@@ -208,7 +208,7 @@ func TestValidateLinkTokenRefusesBadArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(responds(200, validated))
 			validation, err := newClient(t, via(s)).ValidateLinkToken(t.Context(), token)
-			refused(t, err, "linkToken", token)
+			checkRefused(t, err, "linkToken", token)
 			if validation != nil || s.attempts() != 0 {
 				t.Errorf("got %v after %d requests, want nothing sent", validation, s.attempts())
 			}
@@ -216,9 +216,9 @@ func TestValidateLinkTokenRefusesBadArguments(t *testing.T) {
 	}
 }
 
-// A Client or context that was never made is a mistake in the program. It must
-// not look like a bad link token or anything else that programs expect.
-func TestMissingClientAndContext(t *testing.T) {
+// A nil Client or context is a bug in the program. Its error must not look like a
+// bad link token, or like any other error that programs expect.
+func TestNilClientAndContext(t *testing.T) {
 	t.Parallel()
 	var none context.Context
 	s := newScript(responds(200, validated))
@@ -246,7 +246,7 @@ func TestMissingClientAndContext(t *testing.T) {
 					}
 				}
 				if !strings.HasPrefix(err.Error(), "oneloop: ") {
-					t.Errorf("%q doesn't say whose error it is", err)
+					t.Errorf("%q doesn't begin with the name of the package", err)
 				}
 			})
 		}

@@ -13,17 +13,17 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// An Attempt says why it is the last one, and its error is nil exactly if it
-// made the call's result.
-func TestReasonOfEachOutcome(t *testing.T) {
+// Reason says why there was no further attempt, and Err is nil only if the attempt
+// produced the call's result.
+func TestReason(t *testing.T) {
 	t.Parallel()
 	soon := client.WithTimeout(2 * time.Second)
 	for name, test := range map[string]struct {
 		steps  []roundTripFunc
 		opts   []client.Option
 		get    string // the reason for validateLinkToken
-		post   string // and for generateLinkToken
-		inText bool   // the error says it too
+		post   string // the reason for generateLinkToken
+		inText bool   // the error text contains the reason
 	}{
 		"success":                   {steps: []roundTripFunc{responds(200, validated[:len(validated)-1]+`,"token":"t"}`)}},
 		"success after a retry":     {steps: []roundTripFunc{responds(503, ""), responds(200, validated[:len(validated)-1]+`,"token":"t"}`)}},
@@ -51,10 +51,10 @@ func TestReasonOfEachOutcome(t *testing.T) {
 					_, err := op.call(t.Context(), newClient(t, append(test.opts, via(newScript(test.steps...)), record(&attempts))...))
 					last := checkAttempts(t, attempts, err)
 					if last.Reason != want {
-						t.Errorf("got the reason %q, want %q", last.Reason, want)
+						t.Errorf("got reason %q, want %q", last.Reason, want)
 					}
 					if test.inText && !strings.Contains(err.Error(), want) {
-						t.Errorf("%q doesn't say %q", err, want)
+						t.Errorf("%q does not contain %q", err, want)
 					}
 				})
 			})
@@ -62,33 +62,33 @@ func TestReasonOfEachOutcome(t *testing.T) {
 	}
 }
 
-// checkAttempts checks what holds for all attempts of a call that ended with
-// err, and returns the last one.
+// checkAttempts checks all attempts of a call that returned err, and returns the
+// last one.
 func checkAttempts(t *testing.T, attempts []client.Attempt, err error) client.Attempt {
 	t.Helper()
 	if len(attempts) == 0 {
-		t.Fatalf("no attempt was told, and the call ended with %v", err)
+		t.Fatalf("no attempt was observed, and the call returned %v", err)
 	}
 	for i, a := range attempts {
 		last := i == len(attempts)-1
 		if (a.Err == nil) != (last && err == nil) {
-			t.Errorf("attempt %d of %d has the error %v, and the call ended with %v", i+1, len(attempts), a.Err, err)
+			t.Errorf("attempt %d of %d has error %v, and the call returned %v", i+1, len(attempts), a.Err, err)
 		}
 		if a.WillRetry == last {
 			t.Errorf("attempt %d of %d: WillRetry is %v", i+1, len(attempts), a.WillRetry)
 		}
 		if !last && a.Reason != "" {
-			t.Errorf("attempt %d of %d, which is retried, has the reason %q", i+1, len(attempts), a.Reason)
+			t.Errorf("attempt %d of %d is retried but has reason %q", i+1, len(attempts), a.Reason)
 		}
 		var response *client.ErrorResponse
 		if received := a.StatusCode != 0 && a.StatusCode/100 != 2; errors.As(a.Err, &response) != received || received && response.StatusCode != a.StatusCode {
-			t.Errorf("attempt %d has status %d and the error %v", i+1, a.StatusCode, a.Err)
+			t.Errorf("attempt %d has status %d and error %v", i+1, a.StatusCode, a.Err)
 		}
 	}
 	return attempts[len(attempts)-1]
 }
 
-func TestReasonIsTheContext(t *testing.T) {
+func TestReasonContextCanceled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -96,14 +96,14 @@ func TestReasonIsTheContext(t *testing.T) {
 		var attempts []client.Attempt
 		_, err := validate.call(ctx, newClient(t, via(roundTripFunc(hangs)), record(&attempts)))
 		if last := checkAttempts(t, attempts, err); last.Reason != "context canceled" || !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v and the reason %q", err, last.Reason)
+			t.Errorf(`got %v and reason %q, want "context canceled"`, err, last.Reason)
 		}
 	})
 }
 
-// In an outage most calls are not retried because the budget is empty. Whoever
-// looks into that has to be told.
-func TestExhaustedBudgetIsNamed(t *testing.T) {
+// In an outage, most calls are not retried because the budget is empty. The error
+// must say so.
+func TestReasonBudgetExhausted(t *testing.T) {
 	t.Parallel()
 	const want = "retry budget exhausted"
 	for name, step := range map[string]roundTripFunc{
@@ -119,16 +119,16 @@ func TestExhaustedBudgetIsNamed(t *testing.T) {
 				c := newClient(t, via(s), record(&attempts), client.WithRetryPolicy(client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}))
 				_, err := op.call(t.Context(), c)
 				if checkAttempts(t, attempts, err); strings.Contains(err.Error(), want) {
-					t.Errorf("the first call says %q", err)
+					t.Errorf("the first call failed with %q", err)
 				}
 				retriesLeft(t, c, s)
 				attempts = nil
 				_, err = op.call(t.Context(), c)
 				if last := checkAttempts(t, attempts, err); last.Reason != want || last.Number != 1 {
-					t.Errorf("attempt %d ends with the reason %q, want %q", last.Number, last.Reason, want)
+					t.Errorf("attempt %d has reason %q, want attempt 1 with %q", last.Number, last.Reason, want)
 				}
 				if strings.Count(err.Error(), want) != 1 {
-					t.Errorf("%q doesn't say %q once", err, want)
+					t.Errorf("%q does not contain %q once", err, want)
 				}
 			})
 		}

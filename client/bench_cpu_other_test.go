@@ -4,5 +4,5 @@ package client_test
 
 import "time"
 
-// cpuTime is unknown.
+// cpuTime returns 0: the processor time is unknown.
 func cpuTime() time.Duration { return 0 }

@@ -21,22 +21,21 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// The benchmarks run the SDK and a client written by hand, the floor, in short
-// alternating rounds in one process. They report the median of the ratios of
-// the rounds:
+// The benchmarks compare the SDK with a hand-written client, the floor. Both run in
+// one process, in short alternating rounds. The results are medians, over all
+// rounds, of the ratio of the SDK to the floor:
 //
-//	x_floor             time per call, SDK to floor
-//	x_floor_throughput  calls per second, SDK to floor
-//	x_floor_cpu         processor time per call, the server's included
-//	x_floor_allocs      allocations per call, the server's included
+//	x_floor             time per call
+//	x_floor_throughput  calls per second
+//	x_floor_cpu         processor time per call, including the server's
+//	x_floor_allocs      allocations per call, including the server's
 //
-// Absolute times depend on the machine, and on what else it does. The ratios
-// hardly do if there are many rounds: two identical clients then differ by up to
-// 3 %.
+// Absolute times depend on the machine and its load. Over many rounds the ratios
+// hardly do: two identical clients differ by up to 3 %.
 //
 //	go test -run '^$' -bench . -benchtime 800x ./client
 
-// floor is the client that a careful programmer writes by hand: it has a
+// floor is a client as a careful programmer would write it by hand. It has a
 // timeout, sends Accept and User-Agent, checks the status, decodes the body and
 // reuses connections.
 type floor struct {
@@ -118,7 +117,7 @@ func benchResponse(method string) string {
 	return `{"valid":true,"expiresAt":1893456000000,"workspaceId":"workspace_1","customerId":"customer_1"}`
 }
 
-// noNetwork responds without a network.
+// noNetwork is a RoundTripper that responds without a network.
 func noNetwork(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		_, _ = io.Copy(io.Discard, req.Body)
@@ -134,7 +133,7 @@ func noNetwork(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// benchServer counts its connections.
+// benchServer starts a server and counts its connections.
 func benchServer(tb testing.TB, configure ...func(*httptest.Server)) (server *httptest.Server, conns *atomic.Int64) {
 	tb.Helper()
 	conns = new(atomic.Int64)
@@ -149,7 +148,7 @@ func benchServer(tb testing.TB, configure ...func(*httptest.Server)) (server *ht
 	return serve(tb, handler, append(configure, countConns(conns, new(atomic.Int64)))...), conns
 }
 
-// calls are the two operations of a client.
+// calls holds the two operations of a client.
 type calls struct{ validate, generate func(context.Context) error }
 
 func sdkCalls(tb testing.TB, opts ...client.Option) calls {
@@ -181,7 +180,8 @@ type cost struct {
 	conns     int64 // opened
 }
 
-// measure spreads n calls over goroutines. Conns counts connections.
+// measure makes n calls in total, in several goroutines. conns counts the
+// connections that are opened.
 func measure(tb testing.TB, conns *atomic.Int64, goroutines, n int, call func(context.Context) error) cost {
 	opened := conns.Load()
 	var before, after runtime.MemStats
@@ -206,10 +206,10 @@ func measure(tb testing.TB, conns *atomic.Int64, goroutines, n int, call func(co
 	return c
 }
 
-// compare runs rounds of n calls and reports the SDK's cost in relation to the
+// compare runs rounds of n calls and reports the SDK's cost relative to the
 // floor's.
 func compare(b *testing.B, conns *atomic.Int64, goroutines, n int, sdk, floor func(context.Context) error) {
-	sdkConns := measure(b, conns, goroutines, n, sdk).conns // the first round opens most of them
+	sdkConns := measure(b, conns, goroutines, n, sdk).conns // the first round opens most connections
 	floorConns := measure(b, conns, goroutines, n, floor).conns
 	var xTime, xThroughput, xCPU, xAllocs, perCall, allocsPerCall []float64
 	for b.Loop() {
@@ -225,7 +225,7 @@ func compare(b *testing.B, conns *atomic.Int64, goroutines, n int, sdk, floor fu
 		floorConns += ofFloor.conns
 		xTime = append(xTime, float64(ofSDK.time)/float64(ofFloor.time))
 		xThroughput = append(xThroughput, float64(ofFloor.time)/float64(ofSDK.time))
-		if ofFloor.cpu > 0 { // it is unknown on some systems
+		if ofFloor.cpu > 0 { // unknown on some systems
 			xCPU = append(xCPU, float64(ofSDK.cpu)/float64(ofFloor.cpu))
 		}
 		xAllocs = append(xAllocs, float64(ofSDK.allocs)/float64(ofFloor.allocs))
@@ -271,8 +271,9 @@ func BenchmarkHTTP2(b *testing.B) {
 	}
 }
 
-// compareOverLoopback sends all calls to one server: two differ by some percent.
-// Both clients use copies of http.DefaultTransport, which trusts the server.
+// compareOverLoopback sends all calls to the same server, because even two identical
+// servers differ by some percent. Both clients use copies of http.DefaultTransport,
+// which trusts the server.
 func compareOverLoopback(b *testing.B, goroutines int, configure ...func(*httptest.Server)) {
 	server, conns := benchServer(b, configure...)
 	standard := http.DefaultTransport.(*http.Transport).Clone()
@@ -288,8 +289,8 @@ func compareOverLoopback(b *testing.B, goroutines int, configure ...func(*httpte
 }
 
 // TestAllocations compares allocations, which don't depend on the machine. The
-// margin is for the race detector and other versions of Go. Not parallel: it
-// counts everybody's allocations.
+// margin is for the race detector and other versions of Go. The test is not
+// parallel because it would count the allocations of other tests.
 func TestAllocations(t *testing.T) {
 	sdk := sdkCalls(t, via(roundTripFunc(noNetwork)))
 	floor := floorCalls(newFloor(client.DefaultBaseURL, roundTripFunc(noNetwork)))
@@ -305,9 +306,9 @@ func TestAllocations(t *testing.T) {
 				}
 			})
 		}
-		t.Logf("%s: %.0f allocations, %.0f by hand", name, allocs[0], allocs[1])
+		t.Logf("%s: %.0f allocations, floor %.0f", name, allocs[0], allocs[1])
 		if allocs[0] > 1.15*allocs[1] {
-			t.Errorf("%s: %.0f allocations, want at most 1.15 times the %.0f by hand", name, allocs[0], allocs[1])
+			t.Errorf("%s: %.0f allocations, want at most 1.15 times the floor's %.0f", name, allocs[0], allocs[1])
 		}
 	}
 }

@@ -52,17 +52,17 @@ func TestClassify(t *testing.T) {
 		"proxy, after a connection":    {connected: true, err: errProxyFailed, want: possiblyProcessed},
 	} {
 		if got := classify(test.status, test.connected, test.err); got != test.want {
-			t.Errorf("%s: class %d, want %d", name, got, test.want)
+			t.Errorf("%s: got class %d, want %d", name, got, test.want)
 		}
 	}
 }
 
-func TestBackoffNeverOverflows(t *testing.T) {
+func TestBackoffOverflow(t *testing.T) {
 	for _, base := range []time.Duration{1, time.Second, math.MaxInt64 / 2, math.MaxInt64/2 + 1, math.MaxInt64} {
 		for _, limit := range []time.Duration{1, time.Second, math.MaxInt64 - 1, math.MaxInt64} {
 			for _, n := range []int{0, 1, 2, 62, 63, 64, math.MaxInt32} {
 				if got := backoff(base, limit, n); got < min(base, limit) || got > limit {
-					t.Errorf("backoff(%d, %d, %d) is %d", base, limit, n, got)
+					t.Errorf("backoff(%d, %d, %d) = %d", base, limit, n, got)
 				}
 			}
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// openBody counts the bodies that are open.
+// openBody is a response body. open counts the bodies that are not closed yet.
 type openBody struct {
 	io.Reader
 	open *atomic.Int64
@@ -23,7 +23,7 @@ func (b openBody) Close() error {
 	return nil
 }
 
-func TestBodiesAreClosedAndContextsEnded(t *testing.T) {
+func TestAttemptCleanup(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(" ", 1<<20+1)
 	for name, step := range map[string]roundTripFunc{
@@ -47,20 +47,20 @@ func TestBodiesAreClosedAndContextsEnded(t *testing.T) {
 			})
 			_, _ = validate.call(t.Context(), newClient(t, via(s), quick))
 			if s.attempts() == 0 || open.Load() != 0 {
-				t.Errorf("after %d attempts, %d bodies are open", s.attempts(), open.Load())
+				t.Errorf("%d bodies are still open after %d attempts", open.Load(), s.attempts())
 			}
 			for i, req := range s.requests {
 				if req.Context().Err() == nil {
-					t.Errorf("the context of attempt %d has not ended: its timer still runs", i+1)
+					t.Errorf("the context of attempt %d was not canceled: its timer is still running", i+1)
 				}
 			}
 		})
 	}
 }
 
-// http.Client keeps a goroutine and a timer for its Timeout until the body of
-// the response is closed. Not parallel: it counts goroutines.
-func TestTimeoutOfHTTPClientLeavesNothingBehind(t *testing.T) {
+// An http.Client with a Timeout keeps a goroutine and a timer until the response
+// body is closed. Not parallel: it counts goroutines.
+func TestHTTPClientTimeoutLeak(t *testing.T) {
 	for _, status := range []int{200, 400, 503} {
 		hc := &http.Client{Transport: responds(status, validated), Timeout: time.Hour}
 		c := newClient(t, client.WithHTTPClient(hc), quick)
@@ -74,8 +74,8 @@ func TestTimeoutOfHTTPClientLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// goroutinesAbove waits until there are at most limit goroutines. It returns how
-// many more there are after 5 seconds.
+// goroutinesAbove waits up to 5 seconds until there are at most limit goroutines. It
+// returns how many more there still are.
 func goroutinesAbove(limit int) int {
 	for range 500 {
 		if runtime.NumGoroutine() <= limit {
@@ -87,14 +87,14 @@ func goroutinesAbove(limit int) int {
 }
 
 // Not parallel: it counts goroutines.
-func TestNewStartsNoGoroutine(t *testing.T) {
+func TestNewStartsNoGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 100 {
 		if _, err := client.New(testKey); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := runtime.NumGoroutine(); got > before+50 { // those of earlier tests may still come and go
+	if got := runtime.NumGoroutine(); got > before+50 { // earlier tests may still start and end goroutines
 		t.Errorf("100 calls of New started %d goroutines", got-before)
 	}
 }

@@ -38,10 +38,10 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 	t.Logf("%d connections for %d calls on %d goroutines", conns.Load(), goroutines*calls, goroutines)
 	if got := conns.Load(); got > 2*goroutines {
-		t.Errorf("%d connections for %d goroutines", got, goroutines)
+		t.Errorf("%d connections for %d goroutines, want at most %d", got, goroutines, 2*goroutines)
 	}
 	c.CloseIdleConnections()
-	if left := goroutinesAbove(before + 3); left > 0 { // the server accepts connections in its own
+	if left := goroutinesAbove(before + 3); left > 0 { // one of the three is the server's
 		stacks := make([]byte, 1<<20)
 		t.Errorf("%d goroutines were left behind:\n%s", left, stacks[:runtime.Stack(stacks, true)])
 	}
@@ -50,19 +50,19 @@ func TestConcurrentUse(t *testing.T) {
 func TestCloseIdleConnections(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]client.Option{
-		"own transport":   nil,
-		"given transport": {via(new(http.Transport))},
+		"own transport":    nil,
+		"custom transport": {via(new(http.Transport))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var all, open atomic.Int64
 			server := serve(t, http.HandlerFunc(respondOK), countConns(&all, &open))
 			c := newClient(t, append(opts, client.WithBaseURL(server.URL))...)
-			for range 2 { // the Client stays usable
+			for range 2 { // the Client remains usable
 				if _, err := validate.call(t.Context(), c); err != nil {
 					t.Fatal(err)
 				}
 				if open.Load() != 1 {
-					t.Fatalf("%d open connections, want an idle one", open.Load())
+					t.Fatalf("%d open connections, want 1", open.Load())
 				}
 				c.CloseIdleConnections()
 				for i := 0; open.Load() != 0; i++ {
@@ -76,8 +76,8 @@ func TestCloseIdleConnections(t *testing.T) {
 	}
 }
 
-// net/http sends a GET again if the server has closed an idle connection. That
-// costs no attempt.
+// If the server has closed an idle connection, net/http resends a GET on its own,
+// within the same attempt.
 func TestConnectionClosedWhileIdle(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
@@ -92,14 +92,14 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 				server.CloseClientConnections()
 			}
 			if !op.post && len(attempts) != 20 {
-				t.Errorf("%d attempts for 20 calls", len(attempts))
+				t.Errorf("%d attempts for 20 calls, want 20", len(attempts))
 			}
 		})
 	}
 }
 
-// If all idle connections have died, as after a failover, the next call still
-// succeeds.
+// After a failover, all idle connections may be dead. The next call must succeed
+// all the same.
 func TestDeadIdleConnections(t *testing.T) {
 	t.Parallel()
 	const n = 20
@@ -108,11 +108,11 @@ func TestDeadIdleConnections(t *testing.T) {
 	release := make(chan struct{})
 	base := rawServer(t, func(conn net.Conn, connection, _ int) bool {
 		if dead.Load() && connection <= n {
-			return false // closed when it is used
+			return false // close the connection on its next use
 		}
 		if connection <= n {
 			waiting.Add(1)
-			<-release // until each call has its own connection
+			<-release // wait until each call has its own connection
 		}
 		_, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(validated), validated)
 		return err == nil
@@ -140,9 +140,9 @@ func TestDeadIdleConnections(t *testing.T) {
 	}
 }
 
-// A failing call doesn't close the idle connections of others that use the same
+// A failed call must not close idle connections that others use through the same
 // transport.
-func TestFailingCallsLeaveIdleConnectionsAlone(t *testing.T) {
+func TestFailedCallsKeepIdleConnections(t *testing.T) {
 	t.Parallel()
 	var conns atomic.Int64
 	other := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), countConns(&conns, new(atomic.Int64)))
@@ -175,7 +175,8 @@ func TestFailingCallsLeaveIdleConnectionsAlone(t *testing.T) {
 	}
 }
 
-// After 101 the body is the connection itself, which no context closes.
+// After a 101, the response body is the connection itself. Reading it would ignore
+// the context and could block.
 func TestSwitchingProtocolsDoesNotHang(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)

@@ -12,7 +12,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// within gives ctx a deadline after d, or none if d is 0.
+// within returns a context with the timeout d, or without one if d is 0.
 func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {
 		return context.WithCancel(ctx)
@@ -20,7 +20,8 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 	return context.WithTimeout(ctx, d)
 }
 
-// hangsSilently is hangs in a transport that doesn't return the context's error.
+// hangsSilently is like hangs, but returns an error of its own instead of the
+// context's.
 func hangsSilently(req *http.Request) (*http.Response, error) {
 	<-req.Context().Done()
 	return nil, errors.New("stopped")
@@ -38,26 +39,26 @@ func TestTimeouts(t *testing.T) {
 			}
 		}
 	}
-	const jitter = 750 * time.Millisecond // both waits at most
+	const jitter = 750 * time.Millisecond // the most that both waits can add
 	oneSecond := client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: time.Second})
 	for name, test := range map[string]struct {
 		step     roundTripFunc
 		deadline time.Duration // of the context
 		opt      client.Option
 		ok       bool
-		elapsed  time.Duration // less jitter
+		elapsed  time.Duration // the longest; the shortest is less by jitter
 		attempts int
 	}{
-		"default attempt timeout":          {hangs, 0, nil, false, 24*time.Second + jitter, 3},
-		"attempt timeout":                  {hangs, 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"attempt timeout, silently":        {hangsSilently, 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"attempt timeout in the body":      {hangsInBody(200), 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"slower than the attempt timeout":  {slow(9 * time.Second), 0, nil, false, 24*time.Second + jitter, 3},
-		"WithTimeout below the attempt's":  {hangs, 0, client.WithTimeout(time.Second), false, time.Second, 1},
-		"WithTimeout yields to a deadline": {slow(5 * time.Second), time.Minute, client.WithTimeout(time.Second), true, 5 * time.Second, 1},
-		"deadline below WithTimeout":       {hangs, time.Second, nil, false, time.Second, 1},
-		"no timeout but the attempt's":     {slow(7 * time.Second), 0, client.WithTimeout(0), true, 7 * time.Second, 1},
-		"default timeout":                  {slow(time.Hour), 0, client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: 20 * time.Second}), false, 30 * time.Second, 2},
+		"default attempt timeout":         {hangs, 0, nil, false, 24*time.Second + jitter, 3},
+		"attempt timeout":                 {hangs, 0, oneSecond, false, 3*time.Second + jitter, 3},
+		"attempt timeout, silently":       {hangsSilently, 0, oneSecond, false, 3*time.Second + jitter, 3},
+		"attempt timeout in the body":     {hangsInBody(200), 0, oneSecond, false, 3*time.Second + jitter, 3},
+		"slower than the attempt timeout": {slow(9 * time.Second), 0, nil, false, 24*time.Second + jitter, 3},
+		"WithTimeout below the attempt's": {hangs, 0, client.WithTimeout(time.Second), false, time.Second, 1},
+		"deadline beyond WithTimeout":     {slow(5 * time.Second), time.Minute, client.WithTimeout(time.Second), true, 5 * time.Second, 1},
+		"deadline below WithTimeout":      {hangs, time.Second, nil, false, time.Second, 1},
+		"only the attempt timeout":        {slow(7 * time.Second), 0, client.WithTimeout(0), true, 7 * time.Second, 1},
+		"default timeout":                 {slow(time.Hour), 0, client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: 20 * time.Second}), false, 30 * time.Second, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -85,8 +86,8 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// The Timeout of a given http.Client bounds each attempt.
-func TestTimeoutOfHTTPClient(t *testing.T) {
+// The Timeout of an http.Client limits each attempt.
+func TestHTTPClientTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(hangs)
@@ -101,8 +102,8 @@ func TestTimeoutOfHTTPClient(t *testing.T) {
 	})
 }
 
-// The error text says once which timeout it was, over sockets as well.
-func TestTimeoutTexts(t *testing.T) {
+// The error text names the timeout that ended the call, and names it once.
+func TestTimeoutErrorText(t *testing.T) {
 	t.Parallel()
 	for want, opts := range map[string][]client.Option{
 		"attempt timed out": {client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, BaseDelay: 1, MaxDelay: 1, AttemptTimeout: 20 * time.Millisecond})},
@@ -115,16 +116,16 @@ func TestTimeoutTexts(t *testing.T) {
 				t.Fatal("the call succeeded")
 			}
 			if strings.Count(err.Error(), "timed out") != 1 || !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, want %q, once", err, want)
+				t.Errorf("%q does not contain %q once", err, want)
 			}
 			if several := want == "attempt timed out"; strings.Contains(err.Error(), "after 2 attempts") != several {
-				t.Errorf("got %v, want the number of attempts in it: %t", err, several)
+				t.Errorf("got %q, want the number of attempts in it: %t", err, several)
 			}
 		})
 	}
 }
 
-func TestContextEnds(t *testing.T) {
+func TestContextDone(t *testing.T) {
 	t.Parallel()
 	busy := responds(503, "", "Retry-After", "1")
 	for name, test := range map[string]struct {
@@ -158,7 +159,7 @@ func TestContextEnds(t *testing.T) {
 						t.Errorf("%v does not match context.DeadlineExceeded", err)
 					}
 					if test.status != 0 && !isResponse(test.status)(err) {
-						t.Errorf("%v has lost the response %d", err, test.status)
+						t.Errorf("%v does not match the response with status %d", err, test.status)
 					}
 				})
 			})
@@ -166,7 +167,7 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-func TestContextEndedBefore(t *testing.T) {
+func TestContextDoneBeforeCall(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -178,8 +179,8 @@ func TestContextEndedBefore(t *testing.T) {
 	}
 }
 
-// No retry is announced after the context has ended.
-func TestNoRetryAfterTheContextHasEnded(t *testing.T) {
+// After the context was canceled, WillRetry must be false.
+func TestNoRetryAfterCancel(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var attempts []client.Attempt
@@ -193,8 +194,8 @@ func TestNoRetryAfterTheContextHasEnded(t *testing.T) {
 	}
 }
 
-// A wait that would pass the deadline is not begun.
-func TestNoWaitBeyondTheDeadline(t *testing.T) {
+// If a wait would pass the deadline, the call ends at once.
+func TestNoWaitPastDeadline(t *testing.T) {
 	t.Parallel()
 	busy := responds(503, "", "Retry-After", "5")
 	for name, test := range map[string]struct {
@@ -221,9 +222,9 @@ func TestNoWaitBeyondTheDeadline(t *testing.T) {
 	}
 }
 
-// An attempt is not sent after the deadline, even if an observer used up the
-// time.
-func TestNothingIsSentAfterTheDeadline(t *testing.T) {
+// No attempt is sent after the deadline, even if it was an observer that used up
+// the time.
+func TestNoAttemptAfterDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(responds(503, "", "Retry-After", "0"), responds(200, validated))

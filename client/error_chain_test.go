@@ -17,8 +17,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// urlErrors passes each *url.Error to visit that errors.As finds in err, in what
-// that one wraps, and so on.
+// urlErrors calls visit for each *url.Error that errors.As finds in err, in the
+// error that this one wraps, and so on.
 func urlErrors(err error, visit func(*url.Error)) {
 	var u *url.Error
 	for errors.As(err, &u) {
@@ -27,9 +27,9 @@ func urlErrors(err error, visit func(*url.Error)) {
 	}
 }
 
-// A *url.Error prints the URL, of which the link token is a part. A user's
-// transport may return several of them, one inside the other.
-func TestNoURLErrorShowsASecret(t *testing.T) {
+// A *url.Error prints its URL, which contains the link token. A custom transport may
+// return several of them, nested.
+func TestURLErrorsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	leak := func(req *http.Request, err error) *url.Error {
 		return &url.Error{Op: "Get", URL: req.URL.String() + "?key=" + strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "), Err: err}
@@ -75,11 +75,11 @@ func TestNoURLErrorShowsASecret(t *testing.T) {
 				for _, err := range errs {
 					noSecretIn(t, "the error", err)
 					if !errors.Is(err, syscall.ECONNRESET) {
-						t.Errorf("the cause is lost: %v", err)
+						t.Errorf("%v does not match its cause", err)
 					}
 					var op *net.OpError
 					if !errors.As(err, &op) {
-						t.Errorf("the *net.OpError is lost: %v", err)
+						t.Errorf("errors.As finds no *net.OpError in %v", err)
 					}
 					found := 0
 					check := func(u *url.Error) {
@@ -89,7 +89,7 @@ func TestNoURLErrorShowsASecret(t *testing.T) {
 					}
 					urlErrors(err, check)
 					if found == 0 {
-						t.Errorf("no *url.Error is found in %v", err)
+						t.Errorf("errors.As finds no *url.Error in %v", err)
 					}
 					var asNet net.Error
 					if errors.As(err, &asNet) {
@@ -107,19 +107,20 @@ func TestNoURLErrorShowsASecret(t *testing.T) {
 	}
 }
 
-// convertible is an error that turns into another one only through As.
+// convertible is an error that errors.As finds only through an As method.
 type convertible struct{ as *url.Error }
 
 func (convertible) Error() string          { return "no route" }
 func (c convertible) Is(target error) bool { return errors.Is(c.as, target) }
 func (c convertible) As(target any) bool   { return errors.As(c.as, target) }
 
-// lineBreakers end a line for some readers, or turn the text around it.
+// lineBreakers are characters that some programs treat as the end of a line, or
+// that change the direction of the text around them.
 const lineBreakers = "\r\n\v\f\u0085\u2028\u2029\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x00\x1b\x7f\u009b"
 
-// What a server, a transport or a key source says can't forge a line of a log,
-// nor flood one.
-func TestErrorTextIsOneLine(t *testing.T) {
+// Text from a server, a transport or a key source must not forge log lines, or make
+// them very long.
+func TestErrorTextOneLine(t *testing.T) {
 	t.Parallel()
 	hostile := "no" + lineBreakers + "level=INFO user=admin"
 	huge := strings.Repeat("é\u2028", 1<<19/5) + "."
@@ -145,7 +146,7 @@ func TestErrorTextIsOneLine(t *testing.T) {
 				if errors.As(err, &response) {
 					oneShortLine(t, response.Error())
 					if len(response.Message) > 1<<10 || !utf8.ValidString(response.Message) {
-						t.Errorf("Message has %d bytes, want 1 KiB at most, of whole characters", len(response.Message))
+						t.Errorf("Message has %d bytes, want at most 1 KiB of valid UTF-8", len(response.Message))
 					}
 				}
 			})
@@ -157,7 +158,7 @@ func TestErrorTextIsOneLine(t *testing.T) {
 func oneShortLine(t *testing.T, text string) {
 	t.Helper()
 	if strings.ContainsAny(text, lineBreakers) || len(text) > 2<<10 || !utf8.ValidString(text) {
-		t.Errorf("%d bytes: %+.200q", len(text), text)
+		t.Errorf("not one short line but %d bytes: %+.200q", len(text), text)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// Whatever the body of an error response, its status comes through.
+// An *ErrorResponse has the status of the response, whatever the body.
 func TestErrorResponses(t *testing.T) {
 	t.Parallel()
 	const documented = `{"error":{"code":12000000,"message":"no such thing"}}`
@@ -45,7 +45,7 @@ func TestErrorResponses(t *testing.T) {
 					via(responds(status, test.body, "Content-Type", test.contentType, "X-Request-Id", "r1")))
 				got, err := validate.call(t.Context(), c)
 				if got != nil {
-					t.Fatalf("got a result: %v", got)
+					t.Fatalf("got result %v, want none", got)
 				}
 				e := asResponse(t, err)
 				message := test.message
@@ -92,31 +92,31 @@ func TestErrorResponseText(t *testing.T) {
 	}
 	long := (&client.ErrorResponse{StatusCode: 500, Message: strings.Repeat("é", 1<<19)}).Error()
 	if len(long) > 2<<10 || strings.Contains(long, "\ufffd") {
-		t.Errorf("a message of 1 MiB makes a text of %d bytes", len(long))
+		t.Errorf("with a message of 1 MiB, the text has %d bytes", len(long))
 	}
 	var none *client.ErrorResponse
 	if none.Is(client.ErrServer) || fmt.Sprint(none) != "<nil>" {
-		t.Error("a nil *ErrorResponse can't be used")
+		t.Error("a nil *ErrorResponse matches ErrServer, or is not printed as <nil>")
 	}
 }
 
-func TestErrorMessageIsKeptUpTo1KiB(t *testing.T) {
+func TestErrorMessageLimit(t *testing.T) {
 	t.Parallel()
 	_, err := validate.call(t.Context(), newClient(t, via(responds(400, `{"error":{"code":1,"message":"`+strings.Repeat("é", 100_000)+`"}}`))))
 	if e := asResponse(t, err); len(e.Message) > 1<<10 || len(e.Message) < 1<<9 || !utf8.ValidString(e.Message) {
-		t.Errorf("%d bytes of the message are kept, want at most 1 KiB: %.100q", len(e.Message), e.Message)
+		t.Errorf("Message has %d bytes, want at most 1 KiB: %.100q", len(e.Message), e.Message)
 	}
 }
 
-func TestErrorBodyIsKeptUpTo64KiB(t *testing.T) {
+func TestErrorBodyLimit(t *testing.T) {
 	t.Parallel()
 	_, err := validate.call(t.Context(), newClient(t, via(responds(400, strings.Repeat("x", 100_000)))))
 	if got := len(asResponse(t, err).Body); got != 64<<10 {
-		t.Errorf("%d bytes are kept, want 64 KiB", got)
+		t.Errorf("Body has %d bytes, want 64 KiB", got)
 	}
 }
 
-func TestTruncatedErrorBodyIsKept(t *testing.T) {
+func TestTruncatedErrorBody(t *testing.T) {
 	t.Parallel()
 	base := rawServer(t, func(conn net.Conn, _, _ int) bool {
 		_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: 1000\r\n\r\nabc")
@@ -124,12 +124,12 @@ func TestTruncatedErrorBodyIsKept(t *testing.T) {
 	})
 	_, err := validate.call(t.Context(), newClient(t, client.WithBaseURL(base), quick))
 	if e := asResponse(t, err); string(e.Body) != "abc" {
-		t.Errorf("got the body %q, want what was received", e.Body)
+		t.Errorf("got body %q, want %q", e.Body, "abc")
 	}
 }
 
-// The last response is kept even if a later attempt got none.
-func TestLastResponseIsKept(t *testing.T) {
+// The error includes the last response even if a later attempt got none.
+func TestLastResponse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, via(newScript(responds(503, `{"error":{"code":7,"message":"down"}}`), fails(dialError(syscall.ECONNREFUSED)))))

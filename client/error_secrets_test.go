@@ -24,12 +24,12 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// failure is a way in which calls fail.
+// A failure is one way in which a call can fail.
 type failure struct {
 	name  string
 	opts  func(*testing.T) []client.Option
 	ctx   func(context.Context) (context.Context, context.CancelFunc) // nil: the test's
-	check func(error) bool                                            // whether the error still has its cause
+	check func(error) bool                                            // whether the error matches its cause
 }
 
 func is(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
@@ -48,25 +48,25 @@ func isResponse(status int) func(error) bool {
 
 func anyError(err error) bool { return err != nil }
 
-// overWire sends calls to a server.
+// overWire sends calls to a server with the given handler.
 func overWire(handler http.HandlerFunc) func(*testing.T) []client.Option {
 	return func(t *testing.T) []client.Option { return to(serve(t, handler).URL) }
 }
 
 func to(baseURL string) []client.Option { return []client.Option{client.WithBaseURL(baseURL)} }
 
-// inMemory sends calls to a transport.
+// inMemory sends calls through rt.
 func inMemory(rt http.RoundTripper) func(*testing.T) []client.Option {
 	return func(*testing.T) []client.Option { return []client.Option{via(rt)} }
 }
 
-// hangOnWire doesn't respond until the client is gone.
+// hangOnWire does not respond. It returns when the client has disconnected.
 func hangOnWire(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	<-r.Context().Done()
 }
 
-// echo responds with everything that the request contains.
+// echo repeats everything in the request, including its secrets.
 func echo(w http.ResponseWriter, r *http.Request, status int) {
 	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	token := strings.TrimPrefix(r.URL.Path, "/api/v1/link-token/")
@@ -78,7 +78,7 @@ func echo(w http.ResponseWriter, r *http.Request, status int) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": status, "message": message}})
 }
 
-// ownError is a transport's own error, whose text has secrets.
+// ownError is an error type of a transport. Its text contains secrets.
 type ownError struct{ URL, Authorization string }
 
 func (e *ownError) Error() string { return "no route for " + e.URL + " with " + e.Authorization }
@@ -187,8 +187,8 @@ var responseFailures = []failure{
 	{name: "echo in a 503", opts: overWire(func(w http.ResponseWriter, r *http.Request) { echo(w, r, 503) }), check: isResponse(503)},
 }
 
-// Neither errors nor attempts nor log records show a secret, and nothing is
-// written to stderr. Not parallel, as it replaces os.Stderr; its subtests are.
+// No error, attempt or log record shows a secret, and nothing is written to
+// stderr. The test is not parallel because it replaces os.Stderr. Its subtests are.
 func TestFailuresShowNoSecret(t *testing.T) {
 	stderr := captureStderr(t)
 	calls := map[string]func(context.Context, *client.Client) error{
@@ -241,10 +241,10 @@ func checkFailure(t *testing.T, failure failure, call func(context.Context, *cli
 	}
 	err := call(ctx, c)
 	if err == nil {
-		t.Fatal("the call did not fail")
+		t.Fatal("the call succeeded")
 	}
 	if !failure.check(err) {
-		t.Errorf("the cause is lost: %v", err)
+		t.Errorf("%v does not match its cause", err)
 	}
 	noSecretIn(t, "the error", err)
 	noSecretInTree(t, err)
@@ -261,7 +261,7 @@ func checkFailure(t *testing.T, failure failure, call func(context.Context, *cli
 	noSecretIn(t, "Client", c)
 }
 
-// noSecretInTree checks what errors.As finds in err.
+// noSecretInTree checks the errors that errors.As finds in err.
 func noSecretInTree(t *testing.T, err error) {
 	t.Helper()
 	var response *client.ErrorResponse
@@ -284,7 +284,8 @@ func noSecretInTree(t *testing.T, err error) {
 	}
 }
 
-// captureStderr collects what is written to os.Stderr and to package log.
+// captureStderr collects everything written to os.Stderr and package log until end
+// is called, which returns it.
 func captureStderr(t *testing.T) (end func() string) {
 	t.Helper()
 	r, w, err := os.Pipe()

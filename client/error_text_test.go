@@ -18,15 +18,15 @@ import (
 )
 
 func quoteJSON(text string) string {
-	quoted, _ := json.Marshal(text) // of a string: it can't fail
+	quoted, _ := json.Marshal(text) // can't fail for a string
 	return string(quoted)
 }
 
-// An attempt timeout has one name, whatever the protocol and however far the
-// response came.
-func TestAttemptTimeoutIsNamedOnce(t *testing.T) {
+// The text for an attempt timeout does not depend on the protocol, nor on how much
+// of the response was received.
+func TestAttemptTimeoutText(t *testing.T) {
 	t.Parallel()
-	const name = "attempt timed out"
+	const want = "attempt timed out"
 	hang := func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
@@ -37,9 +37,9 @@ func TestAttemptTimeoutIsNamedOnce(t *testing.T) {
 		hang(w, r)
 	}
 	policy := client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Millisecond, MaxDelay: time.Millisecond, AttemptTimeout: 150 * time.Millisecond})
-	var wg sync.WaitGroup // t.Parallel would run no more of them at once than there are cores
+	var wg sync.WaitGroup // t.Parallel runs at most one subtest per core at a time
 	for protocol, configure := range map[string][]func(*httptest.Server){"HTTP/1.1": nil, "TLS": {withTLS}, "HTTP/2": {http2}} {
-		for where, handler := range map[string]http.HandlerFunc{"no response": hang, "no end of it": hangInBody} {
+		for where, handler := range map[string]http.HandlerFunc{"no response": hang, "incomplete response": hangInBody} {
 			server := serve(t, handler, configure...)
 			for _, op := range operations {
 				wg.Go(func() {
@@ -50,9 +50,9 @@ func TestAttemptTimeoutIsNamedOnce(t *testing.T) {
 						if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "after 2 attempts") {
 							t.Errorf("got %v, want a deadline error after 2 attempts", err)
 						}
-						namesOnce(t, name, err)
+						checkContainsOnce(t, want, err)
 						for _, a := range attempts {
-							namesOnce(t, name, a.Err)
+							checkContainsOnce(t, want, a.Err)
 						}
 					})
 				})
@@ -62,21 +62,21 @@ func TestAttemptTimeoutIsNamedOnce(t *testing.T) {
 	wg.Wait()
 }
 
-func namesOnce(t *testing.T, name string, err error) {
+func checkContainsOnce(t *testing.T, want string, err error) {
 	t.Helper()
-	if text := err.Error(); strings.Count(text, name) != 1 || strings.Count(text, "deadline exceeded") > 1 {
-		t.Errorf("%q doesn't say %q once", text, name)
+	if text := err.Error(); strings.Count(text, want) != 1 || strings.Count(text, "deadline exceeded") > 1 {
+		t.Errorf("%q does not contain %q once", text, want)
 	}
 }
 
-// Every error after more than one attempt says how many there were.
-func TestErrorsCountTheAttempts(t *testing.T) {
+// After more than one attempt, the error says how many there were.
+func TestErrorTextCountsAttempts(t *testing.T) {
 	t.Parallel()
 	down := responds(503, `{"error":{"code":7,"message":"down"}}`)
 	for name, test := range map[string]struct {
 		steps []roundTripFunc
 		opts  []client.Option
-		want  string // "" if there was one attempt only
+		want  string // "" for a single attempt
 	}{
 		"one attempt":          {steps: []roundTripFunc{responds(400, "")}},
 		"an error status":      {steps: []roundTripFunc{down}, want: "after 3 attempts"},
@@ -95,7 +95,7 @@ func TestErrorsCountTheAttempts(t *testing.T) {
 						t.Fatal("the call succeeded")
 					}
 					if got := strings.Count(err.Error(), " attempts"); test.want == "" && got != 0 || test.want != "" && got != 1 || !strings.Contains(err.Error(), test.want) {
-						t.Errorf("%q doesn't say %q once", err, test.want)
+						t.Errorf("%q does not contain %q once", err, test.want)
 					}
 				})
 			})

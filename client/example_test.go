@@ -13,7 +13,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// The examples call the API in memory. Programs leave WithHTTPClient out.
+// The examples call the fake API in package clienttest. Without WithHTTPClient, they
+// would call Oneloop.
 
 var ctx = context.Background()
 
@@ -58,7 +59,7 @@ func ExampleClient_ValidateLinkToken() {
 
 	validation, err := c.ValidateLinkToken(ctx, token.Token)
 	if err != nil {
-		panic(err) // nothing is known about the token: refuse access
+		panic(err) // the token was not checked: refuse access
 	}
 	fmt.Println(validation.Valid, validation.CustomerID, validation.WorkspaceID)
 
@@ -142,9 +143,7 @@ func ExampleLogAttempts() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			switch a.Key {
-			case slog.TimeKey, "duration": // change from run to run
-				return slog.Attr{}
-			case "error": // repeats status and message
+			case slog.TimeKey, "duration": // differ in every run
 				return slog.Attr{}
 			}
 			return a

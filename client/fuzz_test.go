@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// addResponses adds responses, good and bad, to the seed corpus.
+// addResponses adds valid and invalid responses to the seed corpus.
 func addResponses(f *testing.F) {
 	for _, body := range []string{
 		`{"token":"t","expiresAt":1893456000}`,
@@ -31,7 +31,7 @@ func addResponses(f *testing.F) {
 	f.Add(";;;", []byte(""))
 }
 
-// read reads a 200 as the attempt does.
+// read processes a 200 in the same way as an attempt.
 func read(contentType string, body []byte, decode func(http.Header, []byte) (any, error)) (any, error) {
 	resp := &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {contentType}}}
 	return (&call{decode: decode}).read(resp, body, nil)
@@ -69,9 +69,8 @@ func FuzzValidateLinkTokenResponse(f *testing.F) {
 	})
 }
 
-// checkFields fails unless the body, as encoding/json's tokens have it, has each
-// field once in any spelling, not null, and with the given value unless that is
-// nil.
+// checkFields reads the body as JSON tokens. It checks that each field occurs once
+// in any spelling, is not null, and has the value in want unless that is nil.
 func checkFields(t *testing.T, body []byte, want map[string]any) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -94,13 +93,13 @@ func checkFields(t *testing.T, body []byte, want map[string]any) {
 			}
 			times[field]++
 			if got == nil || value != nil && got != value {
-				t.Errorf("%q was accepted with %s %v, which is %v", body, field, value, got)
+				t.Errorf("%q: decoded %s as %v, but it is %v", body, field, value, got)
 			}
 		}
 	}
 	for field := range want {
 		if times[field] != 1 {
-			t.Errorf("%q was accepted with %s %d times", body, field, times[field])
+			t.Errorf("%q: accepted with %d fields %s, want 1", body, times[field], field)
 		}
 	}
 }
@@ -124,7 +123,7 @@ func FuzzErrorResponse(f *testing.F) {
 		e := newErrorResponse(&call{linkToken: secret}, resp, body)
 		switch text := e.Error(); {
 		case e.StatusCode != 400 || !e.Is(ErrBadRequest) || e.Header.Get("X") != header:
-			t.Errorf("the status or the header was lost: %+v", e)
+			t.Errorf("the status or the header is wrong: %+v", e)
 		case e.Message == "" || len(e.Message) > maxText:
 			t.Errorf("the message has %d bytes", len(e.Message))
 		case strings.Contains(text, secret) || strings.Contains(e.Message, secret):

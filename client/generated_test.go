@@ -9,7 +9,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-// Package client has every operation and field that the generated code has.
+// Package client has all operations and fields of the generated code.
 func TestClientHasAllThatIsGenerated(t *testing.T) {
 	generated, exported := reflect.TypeFor[*gen.Client](), reflect.TypeFor[*Client]()
 	for i := range generated.NumMethod() {
@@ -24,12 +24,12 @@ func TestClientHasAllThatIsGenerated(t *testing.T) {
 		reflect.TypeFor[gen.ValidateLinkTokenResponse](): reflect.TypeFor[LinkTokenValidation](),
 	} {
 		if got, want := jsonNames(own), jsonNames(wire); !maps.Equal(got, want) {
-			t.Errorf("%v has the fields %v, and %v has %v", own, got, wire, want)
+			t.Errorf("%v has fields %v, but %v has %v", own, got, wire, want)
 		}
 	}
 }
 
-// jsonNames returns the names of t's fields, and their names in JSON.
+// jsonNames maps the names of t's fields to their names in JSON.
 func jsonNames(t reflect.Type) map[string]string {
 	names := map[string]string{}
 	for _, field := range reflect.VisibleFields(t) {

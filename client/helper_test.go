@@ -30,10 +30,10 @@ const (
 
 var testRequest = client.GenerateLinkTokenRequest{CustomerID: "c1", WorkspaceID: "w1"}
 
-// operation is one of the two operations, for tables that cover both.
+// operation describes one of the two operations, for tests that cover both.
 type operation struct {
 	name string
-	post bool   // a retry could create a second token
+	post bool   // whether a retry could create a second token
 	ok   string // the body of a successful response
 	call func(context.Context, *client.Client) (any, error)
 }
@@ -73,7 +73,7 @@ func via(rt http.RoundTripper) client.Option {
 	return client.WithHTTPClient(&http.Client{Transport: rt})
 }
 
-// quick keeps waits short in tests that use sockets and so run in real time.
+// quick keeps waits short in tests that use sockets and therefore the real clock.
 var quick = client.WithRetryPolicy(quickPolicy)
 
 var quickPolicy = client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: time.Millisecond}
@@ -89,13 +89,12 @@ func record(attempts *[]client.Attempt) client.Option {
 	})
 }
 
-// roundTripFunc is a transport, and one step of a script.
+// A roundTripFunc is an http.RoundTripper. It is also one step of a script.
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// response is a JSON response as a transport returns it. Header holds names and
-// values in turn.
+// response returns a JSON response. header alternates names and values.
 func response(status int, body string, header ...string) *http.Response {
 	h := http.Header{"Content-Type": {"application/json"}}
 	for i := 0; i < len(header); i += 2 {
@@ -112,7 +111,7 @@ func fails(err error) roundTripFunc {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// dialError is err as net.Dialer returns it: no connection was made.
+// dialError wraps err in the way net.Dialer does if it can't connect.
 func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 
 // hangs doesn't respond until the attempt's context ends.
@@ -121,7 +120,7 @@ func hangs(req *http.Request) (*http.Response, error) {
 	return nil, req.Context().Err()
 }
 
-// truncated responds and cuts the connection in the body.
+// truncated responds, and fails in the middle of the body.
 func truncated(status int) roundTripFunc {
 	return withBody(status, func(context.Context) io.Reader {
 		return io.MultiReader(strings.NewReader(`{"tok`), failingReader{io.ErrUnexpectedEOF})
@@ -152,8 +151,8 @@ func (r hangingReader) Read([]byte) (int, error) {
 	return 0, r.ctx.Err()
 }
 
-// script is a transport that takes one step per attempt and repeats the last
-// one. It keeps each request, its body and when it came.
+// A script is a transport that performs one step per attempt, and repeats the last
+// step. It records each request, its body and its time.
 type script struct {
 	steps []roundTripFunc
 
@@ -186,8 +185,8 @@ func (s *script) attempts() int {
 	return len(s.requests)
 }
 
-// respondOK sends a successful response of both operations at once: neither
-// minds the other's fields.
+// respondOK sends a response that is successful for both operations, because each
+// ignores the fields of the other.
 func respondOK(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	fields := map[string]any{}
@@ -200,7 +199,7 @@ func respondOK(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(fields)
 }
 
-// serve starts a server on loopback, with TLS if configure asks for it.
+// serve starts a server on loopback. It uses TLS if configure sets server.TLS.
 func serve(tb testing.TB, h http.Handler, configure ...func(*httptest.Server)) *httptest.Server {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(h)
@@ -224,8 +223,7 @@ func http2(s *httptest.Server) {
 	s.EnableHTTP2 = true
 }
 
-// countConns counts a server's connections: all that were opened, and those
-// that are open.
+// countConns counts the connections of a server: all, and those currently open.
 func countConns(all, open *atomic.Int64) func(*httptest.Server) {
 	return func(s *httptest.Server) {
 		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -240,7 +238,7 @@ func countConns(all, open *atomic.Int64) func(*httptest.Server) {
 	}
 }
 
-// listen passes each connection to handle, and closes it afterwards.
+// listen passes each connection to handle, and closes it when handle returns.
 func listen(tb testing.TB, handle func(net.Conn)) (addr string) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -263,9 +261,9 @@ func listen(tb testing.TB, handle func(net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
-// rawServer reads requests and leaves the responses to handle, which writes
-// them to conn. Connections and the requests on each are counted from 1. If
-// handle returns false, the connection is closed.
+// rawServer reads requests and calls handle to write the responses to conn. The
+// numbers of the connection, and of the request on it, start at 1. If handle
+// returns false, rawServer closes the connection.
 func rawServer(tb testing.TB, handle func(conn net.Conn, connection, request int) bool) (baseURL string) {
 	tb.Helper()
 	var connections atomic.Int64
@@ -285,11 +283,11 @@ func rawServer(tb testing.TB, handle func(conn net.Conn, connection, request int
 	})
 }
 
-// silence keeps a connection open until the client closes it.
+// silence sends nothing, and returns when the client closes the connection.
 func silence(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// closedPort returns an address that refuses connections: the client's end of
-// a connection, so that no server of another test gets the port.
+// closedPort returns an address that refuses connections. It is the client's end
+// of a connection, so no server of another test can use the port meanwhile.
 func closedPort(tb testing.TB) (addr string) {
 	tb.Helper()
 	conn, err := net.Dial("tcp", listen(tb, silence))
@@ -300,8 +298,8 @@ func closedPort(tb testing.TB) (addr string) {
 	return conn.LocalAddr().String()
 }
 
-// setDefaultTransport replaces http.DefaultTransport until the test ends. Such
-// a test must not be parallel.
+// setDefaultTransport replaces http.DefaultTransport until the test ends. The test
+// must not be parallel.
 func setDefaultTransport(tb testing.TB, rt http.RoundTripper) {
 	tb.Helper()
 	standard := http.DefaultTransport

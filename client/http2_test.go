@@ -28,8 +28,8 @@ func TestHTTP2(t *testing.T) {
 	}), http2)
 	setDefaultTransport(t, server.Client().Transport) // the Client's own transport is a copy of it
 	for name, opts := range map[string][]client.Option{
-		"own transport":   nil,
-		"given transport": {client.WithHTTPClient(server.Client())},
+		"own transport":    nil,
+		"custom transport": {client.WithHTTPClient(server.Client())},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t, append(opts, client.WithBaseURL(server.URL))...)
@@ -48,15 +48,15 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
-// A stream whose response was read whole is not reset.
-func TestHTTP2StreamsAreNotReset(t *testing.T) {
+// The Client must not reset a stream after it has read the whole response.
+func TestHTTP2StreamsNotReset(t *testing.T) {
 	t.Parallel()
 	var resets atomic.Int64
 	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(validated)))
 		_, _ = io.WriteString(w, validated)
-		_ = http.NewResponseController(w).Flush() // the end of the stream comes in a frame of its own
+		_ = http.NewResponseController(w).Flush() // so that the end of the stream is a separate frame
 		select {
 		case <-r.Context().Done():
 			resets.Add(1)
@@ -74,8 +74,8 @@ func TestHTTP2StreamsAreNotReset(t *testing.T) {
 	}
 }
 
-// goawayServer speaks just enough HTTP/2 to read one request per connection and
-// respond with GOAWAY, which says that the request was not processed.
+// goawayServer speaks just enough HTTP/2 to read one request per connection. It
+// responds with GOAWAY, which says that the request was not processed.
 func goawayServer(t *testing.T) (baseURL string, config *tls.Config, requests *atomic.Int64) {
 	t.Helper()
 	certs := httptest.NewTLSServer(nil)
@@ -104,7 +104,7 @@ func goawayServer(t *testing.T) (baseURL string, config *tls.Config, requests *a
 	return "https://" + addr, certs.Client().Transport.(*http.Transport).TLSClientConfig, requests
 }
 
-// net/http sends a request again after GOAWAY, without a limit of its own.
+// After a GOAWAY, net/http resends the request without any limit.
 func TestGoawayIsNotReplayedForever(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
@@ -118,7 +118,7 @@ func TestGoawayIsNotReplayedForever(t *testing.T) {
 				t.Fatal("the call succeeded")
 			}
 			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%v looks as if the caller's context had ended", err)
+				t.Errorf("%v matches a context error, but the context has not ended", err)
 			}
 			t.Logf("%d requests in %d attempts: %v", requests.Load(), len(attempts), err)
 			if got := requests.Load(); got > 16 {

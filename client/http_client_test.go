@@ -10,7 +10,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-func TestGivenHTTPClientIsNeverChanged(t *testing.T) {
+func TestHTTPClientNotModified(t *testing.T) {
 	t.Parallel()
 	s := newScript(responds(302, "", "Location", "https://elsewhere.example/"))
 	called := false
@@ -26,7 +26,7 @@ func TestGivenHTTPClientIsNeverChanged(t *testing.T) {
 		t.Errorf("got status %d, want 302", got)
 	}
 	if called {
-		t.Error("the given CheckRedirect was called")
+		t.Error("CheckRedirect was called")
 	}
 	if hc.Transport != before.Transport || hc.Timeout != before.Timeout || hc.CheckRedirect == nil || hc.Jar != nil {
 		t.Errorf("the http.Client was changed: %+v", hc)
@@ -37,7 +37,7 @@ func TestGivenHTTPClientIsNeverChanged(t *testing.T) {
 	_, _ = validate.call(t.Context(), c)
 }
 
-// The Jar of a given http.Client adds its cookies to each attempt, once.
+// The Jar of an http.Client adds its cookies once to each attempt.
 func TestCookieJar(t *testing.T) {
 	t.Parallel()
 	jar, err := cookiejar.New(nil)
@@ -56,7 +56,7 @@ func TestCookieJar(t *testing.T) {
 	}
 	for i, req := range s.requests {
 		if got := req.Header["Cookie"]; len(got) != 1 || got[0] != "a=1" {
-			t.Errorf("attempt %d sent the cookies %q", i+1, got)
+			t.Errorf("attempt %d sent cookies %q, want a=1 once", i+1, got)
 		}
 	}
 }

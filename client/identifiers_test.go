@@ -8,22 +8,22 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// encoding/json decodes every lone surrogate to U+FFFD, which makes one
-// customer of several. It must not be one that exists.
-func TestIdentifiersThatDecodeToTheSame(t *testing.T) {
+// encoding/json decodes every lone surrogate to U+FFFD, so different identifiers
+// would become the same one.
+func TestLoneSurrogates(t *testing.T) {
 	t.Parallel()
 	for name, id := range map[string]string{
 		"high surrogate":            `acme\ud800`,
 		"low surrogate":             `acme\udfff`,
 		"alone":                     `\udc00`,
-		"in front":                  `\ud83dacme`,
-		"two high ones":             `acme\ud83d\ud83d`,
-		"in the wrong order":        `acme\ude00\ud83d`,
-		"next to another escape":    `acme\ud83d\n`,
-		"in capitals":               `acme\uD800`,
-		"the replacement character": "acme\ufffd",
-		"the same, escaped":         `acme\ufffd`,
-		"capital escape":            `acme\uFFFD`,
+		"at the start":              `\ud83dacme`,
+		"two high surrogates":       `acme\ud83d\ud83d`,
+		"wrong order":               `acme\ude00\ud83d`,
+		"before another escape":     `acme\ud83d\n`,
+		"uppercase":                 `acme\uD800`,
+		"U+FFFD":                    "acme\ufffd",
+		"U+FFFD escaped":            `acme\ufffd`,
+		"U+FFFD escaped, uppercase": `acme\uFFFD`,
 	} {
 		for _, test := range []struct {
 			op    operation
@@ -46,8 +46,8 @@ func TestIdentifiersThatDecodeToTheSame(t *testing.T) {
 	}
 }
 
-// What is well-formed stays, whatever it is.
-func TestIdentifiersKeepTheirCharacters(t *testing.T) {
+// Well-formed identifiers are not changed, however unusual they are.
+func TestUnusualIdentifiers(t *testing.T) {
 	t.Parallel()
 	for encoded, want := range map[string]string{
 		`acme\ud83d\ude00`:   "acme\U0001f600",

@@ -11,7 +11,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// The key source is called once per call; a retry sends the same key.
+// The Client calls the key source once per call. A retry sends the same key.
 func TestKeySource(t *testing.T) {
 	t.Parallel()
 	var called atomic.Int32
@@ -36,7 +36,7 @@ func TestKeySource(t *testing.T) {
 	}
 }
 
-func TestKeySourceFails(t *testing.T) {
+func TestKeySourceErrors(t *testing.T) {
 	t.Parallel()
 	errVault := errors.New("vault is sealed")
 	for name, test := range map[string]struct {
@@ -63,10 +63,10 @@ func TestKeySourceFails(t *testing.T) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
 			if errors.Is(err, client.ErrInvalidArgument) {
-				t.Errorf("%v looks as if the link token were bad", err)
+				t.Errorf("%v matches ErrInvalidArgument, as if the link token were invalid", err)
 			}
 			if !strings.Contains(err.Error(), "WithKeySource") || strings.Contains(err.Error(), testKey) {
-				t.Errorf("%q shows the key, or doesn't name the option", err)
+				t.Errorf("%q shows the key or does not name the option", err)
 			}
 			if s.attempts() != 0 {
 				t.Errorf("%d requests were sent", s.attempts())

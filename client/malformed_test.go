@@ -11,8 +11,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// malformed checks that the call fails at once with ErrMalformedResponse, and
-// that the error text contains want.
+// malformed checks that the call fails with ErrMalformedResponse after one attempt,
+// and that the error text contains want.
 func malformed(t *testing.T, op operation, want string, response roundTripFunc) {
 	t.Helper()
 	s := newScript(response)
@@ -129,8 +129,8 @@ func TestMalformedFields(t *testing.T) {
 	}
 }
 
-// withField returns the object body with another value of field, or without field if
-// literal is empty.
+// withField returns body, a JSON object, with the value of field replaced by
+// literal. If literal is empty, it removes the field.
 func withField(t *testing.T, body, field, literal string) string {
 	t.Helper()
 	var fields map[string]any
@@ -147,7 +147,7 @@ func withField(t *testing.T, body, field, literal string) string {
 	return string(changed)
 }
 
-// valueOf returns the value of a field of body, as JSON.
+// valueOf returns the value of a field of body as JSON.
 func valueOf(t *testing.T, body, field string) string {
 	t.Helper()
 	var fields map[string]json.RawMessage
@@ -174,8 +174,9 @@ func TestMalformedObjects(t *testing.T) {
 	}
 }
 
-// A token that ValidateLinkToken would refuse shows on the first day.
-func TestMalformedTokens(t *testing.T) {
+// GenerateLinkToken must report a token that ValidateLinkToken would refuse, so that
+// the incompatibility is noticed on the first day.
+func TestMalformedLinkTokens(t *testing.T) {
 	t.Parallel()
 	for name, token := range badLinkTokens {
 		if !utf8.ValidString(token) {
@@ -191,8 +192,8 @@ func TestMalformedTokens(t *testing.T) {
 	}
 }
 
-// encoding/json decodes a lone surrogate to U+FFFD, which would make the same
-// identifier of different ones.
+// encoding/json decodes a lone surrogate to U+FFFD, so different identifiers would
+// become the same one.
 func TestReplacementCharacters(t *testing.T) {
 	t.Parallel()
 	for name, literal := range map[string]string{
@@ -200,7 +201,7 @@ func TestReplacementCharacters(t *testing.T) {
 		"low surrogate":       `"acme\udfff"`,
 		"surrogates reversed": `"\udc00\ud800"`,
 		"escaped":             `"acme\ufffd"`,
-		"as it is":            "\"acme\ufffd\"",
+		"not escaped":         "\"acme\ufffd\"",
 	} {
 		for _, field := range []string{"workspaceId", "customerId", "externalBillingId"} {
 			t.Run(name+"/"+field, func(t *testing.T) {
@@ -214,8 +215,8 @@ func TestReplacementCharacters(t *testing.T) {
 	}
 }
 
-// Requests ask for no compression, so a compressed response is not decoded.
-func TestContentEncodingIsMalformed(t *testing.T) {
+// Requests ask for no compression, so compressed responses are not decoded.
+func TestContentEncoding(t *testing.T) {
 	t.Parallel()
 	for _, encoding := range []string{"gzip", "br", "deflate", "x-unknown"} {
 		for _, op := range operations {

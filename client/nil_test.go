@@ -9,9 +9,9 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// A Client that nobody made is a bug in the wiring of a program, which must not
-// become the 401 that a bad link token is.
-func TestWiringBugsMatchNoSentinel(t *testing.T) {
+// A nil or zero Client is a bug in the program. A backend must not take its error for
+// an invalid link token and respond with 401.
+func TestNilMatchesNoSentinel(t *testing.T) {
 	t.Parallel()
 	var none context.Context
 	s := newScript(responds(200, validated))
@@ -55,13 +55,13 @@ func TestWiringBugsMatchNoSentinel(t *testing.T) {
 	}
 }
 
-func TestCloseIdleConnectionsOfNoClient(t *testing.T) {
+func TestCloseIdleConnectionsNil(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]*client.Client{"nil": nil, "zero": new(client.Client)} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
 				if got := recover(); got != nil {
-					t.Errorf("it panics: %v", got)
+					t.Errorf("CloseIdleConnections panicked: %v", got)
 				}
 			}()
 			c.CloseIdleConnections()

@@ -23,7 +23,7 @@ func TestObserver(t *testing.T) {
 	var got, also []client.Attempt
 	observe := func(ctx context.Context, a client.Attempt) {
 		if ctx.Value(key{}) != "value" {
-			t.Error("the observer got another context than the call's")
+			t.Error("the observer's context is not the call's")
 		}
 		got = append(got, a)
 	}
@@ -52,7 +52,7 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// Attempt.Reason says why a failed attempt is not retried.
+// Reason says why a failed attempt is not retried.
 func TestAttemptReason(t *testing.T) {
 	t.Parallel()
 	busy := func(retryAfter string) roundTripFunc { return responds(503, "", "Retry-After", retryAfter) }
@@ -101,7 +101,7 @@ func TestAttemptReason(t *testing.T) {
 				_, _ = validate.call(t.Context(), c)
 			}
 			if last := attempts[len(attempts)-1]; last.Number != 1 || last.Reason != "retry budget exhausted" {
-				t.Errorf("got %+v, want a first attempt that the budget ends", last)
+				t.Errorf("got %+v, want a first attempt that is not retried because of the budget", last)
 			}
 		})
 	})
@@ -148,7 +148,7 @@ func TestLogAttempts(t *testing.T) {
 			{"level": "WARN", "status": 0., "waits": true},
 			{"level": "ERROR", "status": 0., "reason": "attempts exhausted"},
 		}},
-		"400: anybody can cause it": {steps: []roundTripFunc{responds(400, `{"error":{"code":1,"message":"bad"}}`)}, want: []map[string]any{
+		"400": {steps: []roundTripFunc{responds(400, `{"error":{"code":1,"message":"bad"}}`)}, want: []map[string]any{
 			{"level": "INFO", "status": 400., "message": "bad", "reason": "not retryable"},
 		}},
 		"401": {steps: []roundTripFunc{responds(401, `{"error":{"code":401,"message":"no"}}`)}, want: []map[string]any{
@@ -157,7 +157,7 @@ func TestLogAttempts(t *testing.T) {
 		"malformed": {steps: []roundTripFunc{responds(200, "{}")}, want: []map[string]any{
 			{"level": "ERROR", "status": 200., "reason": "not retryable"},
 		}},
-		"the caller left": {steps: []roundTripFunc{hangs}, ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"canceled": {steps: []roundTripFunc{hangs}, ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(time.Second, cancel)
 			return ctx, cancel
@@ -184,7 +184,7 @@ func TestLogAttempts(t *testing.T) {
 	}
 }
 
-// checkLog compares records without what differs from run to run.
+// checkLog compares records, ignoring the attributes that differ in every run.
 func checkLog(t *testing.T, records io.Reader, want []map[string]any) {
 	t.Helper()
 	dec := json.NewDecoder(records)
@@ -197,7 +197,7 @@ func checkLog(t *testing.T, records io.Reader, want []map[string]any) {
 			t.Errorf("record %d: the duration is %v", i+1, got["duration"])
 		}
 		if _, ok := got["error"]; !ok && want["message"] == nil && want["level"] != "DEBUG" {
-			t.Errorf("record %d has no error: %v", i+1, got)
+			t.Errorf("record %d has no error attribute: %v", i+1, got)
 		}
 		if wait, ok := got["wait"]; ok {
 			got["waits"] = wait.(float64) > 0

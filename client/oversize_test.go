@@ -59,7 +59,7 @@ func TestAtMost1MiBIsRead(t *testing.T) {
 					})
 					got, err := op.call(t.Context(), newClient(t, client.WithBaseURL(server.URL), quick, via(counting)))
 					if got != nil {
-						t.Fatal("got a result")
+						t.Fatalf("got result %v, want none", got)
 					}
 					if status == 200 {
 						if !errors.Is(err, client.ErrMalformedResponse) || !strings.Contains(err.Error(), "1 MiB") {
@@ -68,13 +68,13 @@ func TestAtMost1MiBIsRead(t *testing.T) {
 					} else if e := asResponse(t, err); e.StatusCode != status || e.Attempts != 1 {
 						t.Errorf("got %v after %d attempts", e, e.Attempts)
 					} else if len(e.Body) != 64<<10 {
-						t.Errorf("%d bytes of the body are kept, want 64 KiB", len(e.Body))
+						t.Errorf("Body has %d bytes, want 64 KiB", len(e.Body))
 					}
 					if requests.Load() != 1 {
 						t.Errorf("the server received %d requests, want 1", requests.Load())
 					}
 					if read.Load() > 1<<20+64<<10 {
-						t.Errorf("%d bytes were read", read.Load())
+						t.Errorf("%d bytes were read, want little more than 1 MiB", read.Load())
 					}
 				})
 			}
@@ -82,9 +82,9 @@ func TestAtMost1MiBIsRead(t *testing.T) {
 	}
 }
 
-// A server that compresses in spite of Accept-Encoding: identity can't make the
-// client read more than it sends.
-func TestCompressedResponsesAreNotDecompressed(t *testing.T) {
+// If a server sends a compressed response in spite of Accept-Encoding: identity, the
+// Client does not decompress it.
+func TestCompressedResponses(t *testing.T) {
 	t.Parallel()
 	var compressed bytes.Buffer
 	z := gzip.NewWriter(&compressed)
@@ -94,8 +94,8 @@ func TestCompressedResponsesAreNotDecompressed(t *testing.T) {
 	}
 	for _, status := range []int{200, 400} {
 		for name, opts := range map[string][]client.Option{
-			"own transport":   nil,
-			"given transport": {via(new(http.Transport))},
+			"own transport":    nil,
+			"custom transport": {via(new(http.Transport))},
 		} {
 			t.Run(fmt.Sprint(status, "/", name), func(t *testing.T) {
 				server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -106,21 +106,21 @@ func TestCompressedResponsesAreNotDecompressed(t *testing.T) {
 				}))
 				got, err := validate.call(t.Context(), newClient(t, append(opts, client.WithBaseURL(server.URL))...))
 				if got != nil {
-					t.Fatalf("got a result: %v", got)
+					t.Fatalf("got result %v, want none", got)
 				}
 				if status == 200 {
 					if !errors.Is(err, client.ErrMalformedResponse) {
 						t.Errorf("got %v, want ErrMalformedResponse", err)
 					}
 				} else if e := asResponse(t, err); e.StatusCode != status || !bytes.Equal(e.Body, compressed.Bytes()) {
-					t.Errorf("got %v with %d bytes of body, want the %d that were sent", e, len(e.Body), compressed.Len())
+					t.Errorf("got %v with a body of %d bytes, want the %d bytes that were sent", e, len(e.Body), compressed.Len())
 				}
 			})
 		}
 	}
 }
 
-func TestResponseOf1MiBIsRead(t *testing.T) {
+func TestLargestResponse(t *testing.T) {
 	t.Parallel()
 	body := validated + strings.Repeat(" ", 1<<20-len(validated))
 	for _, length := range []int64{-1, int64(len(body))} {

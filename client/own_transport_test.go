@@ -18,11 +18,11 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// The tests in this file replace http.DefaultTransport, so none is parallel.
+// The tests in this file replace http.DefaultTransport, so they are not parallel.
 
-// A program's plain Transport speaks HTTP/2, and so must the Client's copy: TLS
-// would still offer h2, and the server would take it up.
-func TestHTTP2WithAnyDefaultTransport(t *testing.T) {
+// A plain http.Transport supports HTTP/2, and the Client's copy must too: its TLS
+// configuration still offers h2, and the server would choose it.
+func TestHTTP2DefaultTransports(t *testing.T) {
 	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 2 {
 			w.WriteHeader(http.StatusHTTPVersionNotSupported)
@@ -39,8 +39,8 @@ func TestHTTP2WithAnyDefaultTransport(t *testing.T) {
 		"plain":            used(&http.Transport{}),
 		"with limits":      used(&http.Transport{MaxIdleConnsPerHost: 5}),
 		"forced":           {TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true},
-		"its own TLS":      {TLSClientConfig: &tls.Config{RootCAs: roots}},
-		"its own dialer":   {TLSClientConfig: &tls.Config{RootCAs: roots}, DialContext: new(net.Dialer).DialContext},
+		"custom TLS":       {TLSClientConfig: &tls.Config{RootCAs: roots}},
+		"custom dialer":    {TLSClientConfig: &tls.Config{RootCAs: roots}, DialContext: new(net.Dialer).DialContext},
 		"h2 in NextProtos": {TLSClientConfig: &tls.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,19 +56,19 @@ func TestHTTP2WithAnyDefaultTransport(t *testing.T) {
 	}
 }
 
-// A program may have set its own way to the network: for SOCKS, or to control
-// what leaves it. The base URL leads nowhere without that.
-func TestOwnTransportUsesTheProgramsDialer(t *testing.T) {
+// A program may have set dial functions, for SOCKS or to control outgoing traffic.
+// Without them, the base URLs of this test refuse connections.
+func TestOwnTransportDialFunctions(t *testing.T) {
 	server := serve(t, http.HandlerFunc(respondOK), withTLS)
 	plain := serve(t, http.HandlerFunc(respondOK))
 	config := server.Client().Transport.(*http.Transport).TLSClientConfig
-	var dialed atomic.Int64
+	var dials atomic.Int64
 	dial := func(network, _ string) (net.Conn, error) {
-		dialed.Add(1)
+		dials.Add(1)
 		return net.Dial(network, plain.Listener.Addr().String())
 	}
 	dialTLS := func(network, _ string) (net.Conn, error) {
-		dialed.Add(1)
+		dials.Add(1)
 		return tls.Dial(network, server.Listener.Addr().String(), config)
 	}
 	nowhere := closedPort(t)
@@ -80,24 +80,24 @@ func TestOwnTransportUsesTheProgramsDialer(t *testing.T) {
 		"DialContext": {"http://" + nowhere, &http.Transport{DialContext: func(_ context.Context, network, addr string) (net.Conn, error) {
 			return dial(network, addr)
 		}}},
-		"Dial, with DialTLS beside it":        {"http://" + nowhere, &http.Transport{Dial: dial, DialTLS: refuseToDial}},
-		"DialTLS":                             {"https://" + nowhere, &http.Transport{DialTLS: dialTLS}},
-		"DialTLS, with DialContext beside it": {"https://" + nowhere, &http.Transport{DialTLS: dialTLS, DialContext: new(net.Dialer).DialContext}},
+		"Dial, with DialTLS too":        {"http://" + nowhere, &http.Transport{Dial: dial, DialTLS: refuseToDial}},
+		"DialTLS":                       {"https://" + nowhere, &http.Transport{DialTLS: dialTLS}},
+		"DialTLS, with DialContext too": {"https://" + nowhere, &http.Transport{DialTLS: dialTLS, DialContext: new(net.Dialer).DialContext}},
 		"DialTLSContext": {"https://" + nowhere, &http.Transport{DialTLSContext: func(_ context.Context, network, addr string) (net.Conn, error) {
 			return dialTLS(network, addr)
 		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			setDefaultTransport(t, test.transport)
-			dialed.Store(0)
+			dials.Store(0)
 			c := newClient(t, client.WithBaseURL(test.baseURL), quick)
 			for _, op := range operations {
 				if _, err := op.call(t.Context(), c); err != nil {
 					t.Error(err)
 				}
 			}
-			if dialed.Load() == 0 {
-				t.Error("the program's dialer was not used")
+			if dials.Load() == 0 {
+				t.Error("the program's dial function was not called")
 			}
 		})
 	}
@@ -105,8 +105,8 @@ func TestOwnTransportUsesTheProgramsDialer(t *testing.T) {
 
 func refuseToDial(string, string) (net.Conn, error) { return nil, net.ErrClosed }
 
-// relay is an HTTP proxy that counts what it is sent. It forwards neither plain
-// requests nor tunnels to anywhere but target.
+// relay starts an HTTP proxy that counts the requests it receives. It refuses plain
+// requests, and forwards every tunnel to target.
 func relay(t *testing.T, target string) (proxyURL *url.URL, plain, tunnels *atomic.Int64) {
 	t.Helper()
 	plain, tunnels = new(atomic.Int64), new(atomic.Int64)
@@ -137,9 +137,9 @@ func relay(t *testing.T, target string) (proxyURL *url.URL, plain, tunnels *atom
 	return &url.URL{Scheme: "http", Host: addr}, plain, tunnels
 }
 
-// Through a proxy, plain http would hand it the key and link tokens in the
-// clear. An https URL goes through it, encrypted.
-func TestPlainHTTPNeverGoesThroughAProxy(t *testing.T) {
+// With plain http, a proxy could read the SDK key and link tokens, so the Client does
+// not use one. With https, it does.
+func TestPlainHTTPBypassesProxy(t *testing.T) {
 	server := serve(t, http.HandlerFunc(respondOK))
 	secure := serve(t, http.HandlerFunc(respondOK), withTLS)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
@@ -149,7 +149,7 @@ func TestPlainHTTPNeverGoesThroughAProxy(t *testing.T) {
 	proxyURL, plain, tunnels := relay(t, secure.Listener.Addr().String())
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if strings.HasPrefix(addr, "gateway.internal:") || strings.EqualFold(addr, "localhost:"+port) {
-			addr = server.Listener.Addr().String() // whatever the resolver thinks of the name
+			addr = server.Listener.Addr().String() // don't depend on the resolver
 		}
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
@@ -163,13 +163,13 @@ func TestPlainHTTPNeverGoesThroughAProxy(t *testing.T) {
 		opts    []client.Option
 		tunnels bool
 	}{
-		"loopback address":    {baseURL: server.URL},
-		"localhost":           {baseURL: "http://localhost:" + port},
-		"LOCALHOST":           {baseURL: "http://LOCALHOST:" + port},
-		"LocalHost":           {baseURL: "http://LocalHost:" + port},
-		"an http.Client":      {baseURL: server.URL, opts: []client.Option{client.WithHTTPClient(new(http.Client))}},
-		"another host's http": {baseURL: "http://gateway.internal", opts: []client.Option{client.WithInsecureHTTP()}},
-		"https":               {baseURL: secure.URL, tunnels: true},
+		"loopback address": {baseURL: server.URL},
+		"localhost":        {baseURL: "http://localhost:" + port},
+		"LOCALHOST":        {baseURL: "http://LOCALHOST:" + port},
+		"LocalHost":        {baseURL: "http://LocalHost:" + port},
+		"zero http.Client": {baseURL: server.URL, opts: []client.Option{client.WithHTTPClient(new(http.Client))}},
+		"not loopback":     {baseURL: "http://gateway.internal", opts: []client.Option{client.WithInsecureHTTP()}},
+		"https":            {baseURL: secure.URL, tunnels: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plain.Store(0)
@@ -181,19 +181,19 @@ func TestPlainHTTPNeverGoesThroughAProxy(t *testing.T) {
 				}
 			}
 			if plain.Load() != 0 || (tunnels.Load() > 0) != test.tunnels {
-				t.Errorf("the proxy got %d requests in the clear and %d tunnels", plain.Load(), tunnels.Load())
+				t.Errorf("the proxy received %d plain requests and %d tunnels, want tunnels: %t", plain.Load(), tunnels.Load(), test.tunnels)
 			}
 		})
 	}
 }
 
-// A fake is used while it stands in http.DefaultTransport, and no longer, also
-// by a Client that was made meanwhile.
-func TestFakeInDefaultTransportDoesNotOutliveItself(t *testing.T) {
+// A Client uses a fake only while it is in http.DefaultTransport, even if the Client
+// was created during that time.
+func TestReplacedDefaultTransport(t *testing.T) {
 	for name, opts := range map[string][]client.Option{
 		"no http.Client":   nil,
 		"zero http.Client": {client.WithHTTPClient(new(http.Client))},
-		"its own timeout":  {client.WithHTTPClient(&http.Client{Timeout: time.Minute})},
+		"only a timeout":   {client.WithHTTPClient(&http.Client{Timeout: time.Minute})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var reached atomic.Int64
@@ -219,7 +219,7 @@ func TestFakeInDefaultTransportDoesNotOutliveItself(t *testing.T) {
 					t.Errorf("step %d: %v", i, err)
 				}
 				if first.attempts() != step.first || second.attempts() != step.second || int(reached.Load()) != step.reached {
-					t.Errorf("step %d: the fakes got %d and %d requests and the server %d, want %d, %d and %d",
+					t.Errorf("step %d: the fakes received %d and %d requests and the server %d, want %d, %d and %d",
 						i, first.attempts(), second.attempts(), reached.Load(), step.first, step.second, step.reached)
 				}
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// retriesLeft spends what is left of c's retry budget and returns how many
-// retries that were. Its server must be dead.
+// retriesLeft uses up the retry budget of c and returns how many retries were left.
+// All calls of c must fail.
 func retriesLeft(t *testing.T, c *client.Client, s *script) int {
 	t.Helper()
 	before := s.attempts()
@@ -20,15 +20,15 @@ func retriesLeft(t *testing.T, c *client.Client, s *script) int {
 	return s.attempts() - before - calls
 }
 
-// A retry that a panic prevents is not paid for: net/http's server recovers
-// panics, and so a broken observer would end all retries for good.
-func TestPanicLeavesTheRetryBudgetAlone(t *testing.T) {
+// If a panic prevents a retry, the budget gets its units back. Servers of net/http
+// recover from panics, so otherwise a broken observer would use up the budget.
+func TestPanicKeepsRetryBudget(t *testing.T) {
 	t.Parallel()
 	policy := client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, BaseDelay: 1, MaxDelay: 1})
 	untouched := newScript(fails(io.EOF))
 	want := retriesLeft(t, newClient(t, via(untouched), policy), untouched)
 	if want == 0 {
-		t.Fatal("nothing is retried at all")
+		t.Fatal("calls are not retried at all")
 	}
 	t.Run("observer", func(t *testing.T) {
 		armed := true
@@ -39,11 +39,11 @@ func TestPanicLeavesTheRetryBudgetAlone(t *testing.T) {
 			}
 		}))
 		for range 50 {
-			recovered(t, func() { _, _ = validate.call(t.Context(), c) })
+			mustPanic(t, func() { _, _ = validate.call(t.Context(), c) })
 		}
 		armed = false
 		if got := retriesLeft(t, c, s); got != want {
-			t.Errorf("%d retries after 50 panics, want %d", got, want)
+			t.Errorf("%d retries left after 50 panics, want %d", got, want)
 		}
 	})
 	t.Run("key source", func(t *testing.T) {
@@ -59,21 +59,21 @@ func TestPanicLeavesTheRetryBudgetAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 50 {
-			recovered(t, func() { _, _ = validate.call(t.Context(), c) })
+			mustPanic(t, func() { _, _ = validate.call(t.Context(), c) })
 		}
 		armed = false
 		if got := retriesLeft(t, c, s); got != want {
-			t.Errorf("%d retries after 50 panics, want %d", got, want)
+			t.Errorf("%d retries left after 50 panics, want %d", got, want)
 		}
 	})
 }
 
-// recovered calls f, which must panic.
-func recovered(t *testing.T, f func()) {
+// mustPanic calls f and checks that it panics.
+func mustPanic(t *testing.T, f func()) {
 	t.Helper()
 	defer func() {
 		if recover() == nil {
-			t.Error("the panic was swallowed")
+			t.Error("the panic did not reach the caller")
 		}
 	}()
 	f()

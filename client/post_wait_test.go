@@ -11,8 +11,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// The only retry of a POST whose outcome is unknown should not be spent while
-// the server is still restarting: it waits at least half of its base delay.
+// A POST with an unknown outcome is retried only once. The retry waits at least half
+// of the base delay, because the server may still be restarting.
 func TestAmbiguousPOSTWaits(t *testing.T) {
 	t.Parallel()
 	const base = 400 * time.Millisecond
@@ -32,10 +32,10 @@ func TestAmbiguousPOSTWaits(t *testing.T) {
 					shortest, longest = min(shortest, wait), max(longest, wait)
 				}
 				if shortest < base/2 || longest > base {
-					t.Errorf("waits from %v to %v, want them from %v to %v", shortest, longest, base/2, base)
+					t.Errorf("waits range from %v to %v, want %v to %v", shortest, longest, base/2, base)
 				}
 				if longest-shortest < base/4 {
-					t.Errorf("waits from %v to %v: too little jitter", shortest, longest)
+					t.Errorf("waits range from %v to %v, want more jitter", shortest, longest)
 				}
 			})
 		})
@@ -44,14 +44,15 @@ func TestAmbiguousPOSTWaits(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			for range 200 {
 				if wait := waitAfter(t, base, fails(dialError(syscall.ECONNREFUSED)), responds(502, "")); wait < base/2 || wait > 2*base {
-					t.Fatalf("waited %v, want from %v to %v", wait, base/2, 2*base)
+					t.Fatalf("waited %v, want %v to %v", wait, base/2, 2*base)
 				}
 			}
 		})
 	})
 }
 
-// waitAfter returns the wait between the last of steps and the success after it.
+// waitAfter makes a call that succeeds after steps, and returns the wait before the
+// successful attempt.
 func waitAfter(t *testing.T, base time.Duration, steps ...roundTripFunc) time.Duration {
 	t.Helper()
 	var ended, succeeded time.Time
@@ -72,7 +73,7 @@ func waitAfter(t *testing.T, base time.Duration, steps ...roundTripFunc) time.Du
 		ended = s.times[len(steps)-1].Add(last.Duration)
 	}
 	if wait := succeeded.Sub(ended); wait != last.RetryIn {
-		t.Fatalf("waited %v, and told the observer %v", wait, last.RetryIn)
+		t.Fatalf("waited %v, but RetryIn is %v", wait, last.RetryIn)
 	}
 	return succeeded.Sub(ended)
 }

@@ -21,8 +21,8 @@ const (
 	proxyPassword = "pa55-of-the-proxy"
 )
 
-// refusingProxy puts a transport into http.DefaultTransport that has to go
-// through a proxy, proxyHost, which refuses every CONNECT with status.
+// refusingProxy sets http.DefaultTransport to a transport with a proxy, proxyHost,
+// that responds to every CONNECT with status.
 func refusingProxy(t *testing.T, status int, user *url.Userinfo, own func() error) (connects *atomic.Int64) {
 	t.Helper()
 	connects = new(atomic.Int64)
@@ -35,13 +35,13 @@ func refusingProxy(t *testing.T, status int, user *url.Userinfo, own func() erro
 			connects.Add(1)
 		}
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: 0\r\nProxy-Authenticate: Basic realm=%q\r\n\r\n",
-			status, http.StatusText(status), req.Header.Get("Proxy-Authorization")) // a proxy that repeats what it was sent
+			status, http.StatusText(status), req.Header.Get("Proxy-Authorization")) // the proxy repeats the credentials
 	})
 	transport := &http.Transport{
 		Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: proxyHost + ":3128", User: user}),
 		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
 			if to != proxyHost+":3128" {
-				return nil, fmt.Errorf("dialed %s past the proxy", to)
+				return nil, fmt.Errorf("dialed %s, bypassing the proxy", to)
 			}
 			return new(net.Dialer).DialContext(ctx, network, addr)
 		},
@@ -53,17 +53,18 @@ func refusingProxy(t *testing.T, status int, user *url.Userinfo, own func() erro
 	return connects
 }
 
-// What a proxy says is not Oneloop's response, and Oneloop was sent nothing.
-func TestProxyRefusesToConnect(t *testing.T) {
+// A proxy's response to CONNECT must not look like a response from Oneloop, which
+// received nothing.
+func TestProxyRefusesConnect(t *testing.T) {
 	users := map[string]*url.Userinfo{
-		"no user":     nil,
-		"user":        url.User("u53r-of-the-proxy"),
-		"a password":  url.UserPassword("u53r-of-the-proxy", proxyPassword),
-		"no password": url.UserPassword("u53r-of-the-proxy", ""),
+		"no user":        nil,
+		"user":           url.User("u53r-of-the-proxy"),
+		"password":       url.UserPassword("u53r-of-the-proxy", proxyPassword),
+		"empty password": url.UserPassword("u53r-of-the-proxy", ""),
 	}
 	for _, test := range []struct{ status, attempts int }{
-		{403, 1}, {407, 1}, // the same every time
-		{502, 3}, {503, 3}, // never sent, so also the POST
+		{403, 1}, {407, 1}, // a retry would be refused too
+		{502, 3}, {503, 3}, // not processed, so even the POST is retried
 	} {
 		for name, user := range users {
 			for _, op := range operations {
@@ -82,7 +83,7 @@ func TestProxyRefusesToConnect(t *testing.T) {
 					for _, a := range attempts {
 						errs = append(errs, a.Err)
 						if a.StatusCode != 0 {
-							t.Errorf("the attempt has the proxy's status, %d", a.StatusCode)
+							t.Errorf("the attempt has status %d, which is the proxy's", a.StatusCode)
 						}
 					}
 					for _, err := range errs {
@@ -98,17 +99,17 @@ func checkProxyError(t *testing.T, err error, status int) {
 	t.Helper()
 	text := fmt.Sprintf("%v %+v %#v", err, err, err)
 	if !strings.Contains(text, proxyHost) || !strings.Contains(text, fmt.Sprint(status)) {
-		t.Errorf("%q doesn't name the proxy and its status", err)
+		t.Errorf("%q does not name the proxy and its status", err)
 	}
 	if strings.Contains(text, "oneloop.example") {
-		t.Errorf("%q blames Oneloop", err)
+		t.Errorf("%q names the server instead of the proxy", err)
 	}
 	if strings.Contains(text, proxyPassword) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte("u53r-of-the-proxy"))[:20]) {
-		t.Errorf("%q has the proxy's password", err)
+		t.Errorf("%q shows the proxy's password", err)
 	}
 	var response *client.ErrorResponse
 	if errors.As(err, &response) {
-		t.Errorf("the proxy's response is taken for Oneloop's: %v", response)
+		t.Errorf("the proxy's response became an *ErrorResponse: %v", response)
 	}
 	for _, sentinel := range []error{client.ErrBadRequest, client.ErrUnauthorized, client.ErrForbidden, client.ErrRateLimited, client.ErrServer, client.ErrInvalidArgument, client.ErrMalformedResponse} {
 		if errors.Is(err, sentinel) {
@@ -117,10 +118,10 @@ func checkProxyError(t *testing.T, err error, status int) {
 	}
 }
 
-// A program that looks at the proxy's response itself goes on doing so.
-func TestProgramsOnProxyConnectResponseIsCalled(t *testing.T) {
-	errOwn := errors.New("the program says no")
-	for name, own := range map[string]error{"content": nil, "refusing": errOwn} {
+// The Client calls an OnProxyConnectResponse function that the program has set.
+func TestOnProxyConnectResponse(t *testing.T) {
+	errOwn := errors.New("refused by the program")
+	for name, own := range map[string]error{"returns nil": nil, "returns an error": errOwn} {
 		t.Run(name, func(t *testing.T) {
 			var called atomic.Int64
 			connects := refusingProxy(t, 407, nil, func() error {
@@ -130,7 +131,7 @@ func TestProgramsOnProxyConnectResponseIsCalled(t *testing.T) {
 			c := newClient(t, client.WithBaseURL("https://gw.oneloop.example"), quick)
 			_, err := validate.call(t.Context(), c)
 			if err == nil || called.Load() == 0 || called.Load() != connects.Load() {
-				t.Errorf("got %v, and %d calls for %d responses", err, called.Load(), connects.Load())
+				t.Errorf("got %v after %d calls for %d responses", err, called.Load(), connects.Load())
 			}
 			if own != nil && !errors.Is(err, errOwn) {
 				t.Errorf("got %v, want the program's error", err)

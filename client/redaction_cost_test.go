@@ -14,29 +14,29 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// A visitor chooses the token and a server the response. Whatever they are, the
-// search for secrets in it is no way to keep a CPU busy past the deadline.
-func TestRedactionCostsLittle(t *testing.T) {
+// Redaction must be fast whatever the token, which a visitor chooses, and whatever
+// the response: the deadline can't interrupt it.
+func TestRedactionTime(t *testing.T) {
 	t.Parallel()
-	const limit = 250 * time.Millisecond // a few milliseconds, on a busy machine
+	const limit = 250 * time.Millisecond // it takes a few milliseconds on an idle machine
 	token := strings.Repeat("a", 2047) + "b"
-	almost := strings.Repeat("a", 1<<20)
+	nearMiss := strings.Repeat("a", 1<<20)
 	header := func(value string) string {
 		line := "X: " + value + "\r\n"
 		return strings.Repeat(line, 1_000_000/len(line))
 	}
-	message, err := json.Marshal(map[string]any{"error": map[string]any{"code": 400, "message": almost[:1<<20-100]}})
+	message, err := json.Marshal(map[string]any{"error": map[string]any{"code": 400, "message": nearMiss[:1<<20-100]}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, wire := range map[string]string{
-		"one header of 1 MB":     "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n" + header(almost[:999_000]) + "\r\n",
-		"headers of 4 KB":        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n" + header(almost[:4_000]) + "\r\n",
+		"one header of 1 MB":     "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n" + header(nearMiss[:999_000]) + "\r\n",
+		"headers of 4 KB":        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n" + header(nearMiss[:4_000]) + "\r\n",
 		"headers of one letter":  "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n" + header("a") + "\r\n",
 		"a message of 1 MiB":     fmt.Sprintf("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(message), message),
-		"a reason of 1 MB":       "HTTP/1.1 400 " + almost[:1_000_000] + "\r\nContent-Length: 0\r\n\r\n",
-		"not HTTP, but 1 MB":     almost[:1_000_000] + "\r\n\r\n",
-		"a content type of 1 MB": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/" + almost[:1_000_000] + "\r\n\r\n{}",
+		"a reason of 1 MB":       "HTTP/1.1 400 " + nearMiss[:1_000_000] + "\r\nContent-Length: 0\r\n\r\n",
+		"not HTTP, but 1 MB":     nearMiss[:1_000_000] + "\r\n\r\n",
+		"a content type of 1 MB": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/" + nearMiss[:1_000_000] + "\r\n\r\n{}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			took := func(token string) time.Duration {
@@ -57,23 +57,24 @@ func TestRedactionCostsLittle(t *testing.T) {
 				return end
 			}
 			extra := time.Hour
-			for i := 0; i < 3 && extra > limit; i++ { // the machine may be busy with something else
-				extra = took(token) - 2*took("t") // which is too short to be looked for
+			for i := 0; i < 3 && extra > limit; i++ { // retried in case the machine was busy
+				extra = took(token) - 2*took("t") // "t" is too short to be redacted
 				if extra > 4*limit {
 					break
 				}
 			}
 			if extra > limit {
-				t.Errorf("the token made the call %v longer, want at most %v", extra, limit)
+				t.Errorf("redaction took %v, want at most %v", extra, limit)
 			}
 		})
 	}
 }
 
-// Long texts are cut. A cut through a secret must not leave most of it behind.
-func TestCutTextsShowNoPartOfASecret(t *testing.T) {
+// Long texts are truncated. If that cuts through a secret, the rest of the secret
+// must not be readable.
+func TestTruncatedTextsShowNoSecret(t *testing.T) {
 	t.Parallel()
-	const most = 8 // characters of a secret that may stay; shorter ones aren't redacted at all
+	const visible = 8 // shorter parts of a secret may remain
 	longToken := strings.Repeat("lt_0123456789abcdef", 100)
 	for at := 900; at <= 1100; at += 7 {
 		for _, secret := range []string{testKey, longToken} {
@@ -91,7 +92,7 @@ func TestCutTextsShowNoPartOfASecret(t *testing.T) {
 					texts = append(texts, response.Message, response.Error())
 				}
 				for _, got := range texts {
-					if strings.Contains(got, secret[:most]) {
+					if strings.Contains(got, secret[:visible]) {
 						t.Fatalf("%s, secret at %d: …%s", name, at, got[max(0, len(got)-100):])
 					}
 				}
@@ -100,15 +101,15 @@ func TestCutTextsShowNoPartOfASecret(t *testing.T) {
 	}
 }
 
-// A response's header and body are for code, not for logs: they may repeat
-// what they were sent.
+// Header and Body may repeat secrets from the request. Encoding an ErrorResponse as
+// JSON leaves them out.
 func TestErrorResponseAsJSON(t *testing.T) {
 	t.Parallel()
 	body := `{"error":{"code":1,"message":"no"},"debug":"` + testKey + testToken + `"}`
 	_, err := validate.call(t.Context(), newClient(t, via(newScript(responds(400, body, "X-Echo", testKey+testToken)))))
 	response := asResponse(t, err)
 	if response.Header.Get("X-Echo") != testKey+testToken || string(response.Body) != body {
-		t.Errorf("header %v and body %s aren't as received", response.Header, response.Body)
+		t.Errorf("header %v and body %s are not as received", response.Header, response.Body)
 	}
 	encoded, err := json.Marshal(response)
 	if err != nil || bytes.Contains(encoded, []byte("canary")) || !bytes.Contains(encoded, []byte("400")) {

@@ -25,12 +25,12 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	plain, secure := serve(t, handler), serve(t, handler, withTLS)
 
 	for name, to := range map[string]string{
-		"same host":              "/api/v1/link-token/other",
-		"another host":           other.URL + "/",
-		"https to http":          plain.URL + "/",
-		"no location":            "",
-		"location doesn't parse": "http://[::1",
-		"bad escape":             "/%zz",
+		"same host":        "/api/v1/link-token/other",
+		"another host":     other.URL + "/",
+		"https to http":    plain.URL + "/",
+		"no location":      "",
+		"invalid location": "http://[::1",
+		"bad escape":       "/%zz",
 	} {
 		for _, status = range []int{301, 302, 303, 307, 308} {
 			for _, server := range []*httptest.Server{plain, secure} {
@@ -45,7 +45,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 							t.Errorf("got %v after %d attempts", e, e.Attempts)
 						}
 						if requests.Load() != 1 || elsewhere.Load() != 0 {
-							t.Errorf("%d requests, and %d elsewhere", requests.Load(), elsewhere.Load())
+							t.Errorf("%d requests, and %d to the other host, want 1 and 0", requests.Load(), elsewhere.Load())
 						}
 					})
 				}

@@ -18,18 +18,19 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// A frameServer speaks just enough HTTP/2 to break it in ways of its own.
+// A frameServer speaks just enough HTTP/2 for tests that need control over single
+// frames.
 type frameServer struct {
 	baseURL   string
-	tlsConfig *tls.Config // of its clients
+	tlsConfig *tls.Config // for its clients
 	requests  atomic.Int64
 }
 
-// frameConn is one of its connections.
+// A frameConn is a connection of a frameServer.
 type frameConn struct{ io.ReadWriter }
 
-// newFrameServer passes the stream of each request to handle. If that returns
-// false, the connection is closed.
+// newFrameServer starts a server that calls handle with the stream of each request.
+// If handle returns false, the server closes the connection.
 func newFrameServer(tb testing.TB, handle func(c frameConn, stream uint32) bool) *frameServer {
 	tb.Helper()
 	certs := httptest.NewTLSServer(nil)
@@ -69,7 +70,7 @@ func (c frameConn) frame(kind, flags byte, stream uint32, payload ...byte) {
 	_, _ = c.Write(append(head, payload...))
 }
 
-// respond sends a successful response of either operation.
+// respond sends a response that is successful for both operations.
 func (c frameConn) respond(stream uint32) {
 	const contentType = "application/json"
 	block := append([]byte{0x88, 0x0f, 0x10, byte(len(contentType))}, contentType...) // :status 200, content-type
@@ -90,11 +91,11 @@ func (s *frameServer) transport() *http.Transport {
 	return &http.Transport{TLSClientConfig: s.tlsConfig, ForceAttemptHTTP2: true}
 }
 
-// Servers close HTTP/2 connections every so many requests, nginx after
-// keepalive_requests. What comes later on such a connection is refused, and
-// net/http sends it again. Under load that happens to one request several times
-// in a row, and must not cost the call.
-func TestGoawayOfAHealthyServerLosesNoCall(t *testing.T) {
+// Servers close an HTTP/2 connection after some number of requests; in nginx this is
+// keepalive_requests. They refuse later requests on the connection, and net/http
+// resends them. Under load, this may happen to one request several times in a row.
+// The call must still succeed.
+func TestGoawayFromHealthyServer(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
@@ -122,14 +123,14 @@ func TestGoawayOfAHealthyServerLosesNoCall(t *testing.T) {
 	}
 }
 
-// A server that refuses every request with GOAWAY ("not processed") is sent it
-// again by net/http, without end.
-func TestGoawayForeverIsBounded(t *testing.T) {
+// If a server refuses every request with GOAWAY ("not processed"), net/http resends
+// the request without end.
+func TestGoawayRequestLimit(t *testing.T) {
 	t.Parallel()
 	const perCall = 16
 	policy := client.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: time.Millisecond}
 	hasty := policy
-	hasty.AttemptTimeout = 100 * time.Millisecond // net/http waits for seconds before it sends some of many requests again
+	hasty.AttemptTimeout = 100 * time.Millisecond // with many requests, net/http waits for seconds before it resends some
 	for _, op := range operations {
 		for calls, policy := range map[int]client.RetryPolicy{1: policy, 16: hasty} {
 			t.Run(fmt.Sprintf("%s/%d at once", op.name, calls), func(t *testing.T) {
@@ -146,7 +147,7 @@ func TestGoawayForeverIsBounded(t *testing.T) {
 					wg.Go(func() {
 						_, err := op.call(t.Context(), c)
 						if err == nil || errors.Is(err, context.Canceled) || calls == 1 && errors.Is(err, context.DeadlineExceeded) {
-							t.Errorf("got %v, want an error that isn't of the context", err)
+							t.Errorf("got %v, want an error other than the context's", err)
 						}
 					})
 				}
@@ -154,17 +155,16 @@ func TestGoawayForeverIsBounded(t *testing.T) {
 				got := server.requests.Load()
 				t.Logf("%d requests", got)
 				if got == 0 || got > int64(perCall*calls) {
-					t.Errorf("%d requests for %d calls, want at most %d for each", got, calls, perCall)
+					t.Errorf("%d requests for %d calls, want at most %d per call", got, calls, perCall)
 				}
 			})
 		}
 	}
 }
 
-// Each idle connection of a user's transport has died without a word, as behind
-// a NAT gateway. net/http goes through all of them for one GET, and so the call
-// must not be ended before that.
-func TestDeadIdleConnectionsOfAUsersTransport(t *testing.T) {
+// All idle connections of a custom transport may be dead, for example behind a NAT
+// gateway. For one GET, net/http tries them all, and the Client must let it.
+func TestDeadIdleConnectionsCustomTransport(t *testing.T) {
 	t.Parallel()
 	const n = 20
 	var dead atomic.Bool
@@ -178,7 +178,7 @@ func TestDeadIdleConnectionsOfAUsersTransport(t *testing.T) {
 			if arrived.Add(1) == n {
 				close(together)
 			}
-			<-together // so that there are n connections
+			<-together // wait until there are n connections
 		}
 		_, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(validated), validated)
 		return err == nil
@@ -203,11 +203,10 @@ func TestDeadIdleConnectionsOfAUsersTransport(t *testing.T) {
 	}
 }
 
-// The server has acted on the POST and then gives up the stream and the
-// connection. net/http sends it again by itself, for which it has to dial, and
-// nobody listens at that moment. The failing dial must not hide the request that
-// was received.
-func TestFailingRedialHidesNoRequest(t *testing.T) {
+// The server acts on a POST, and then resets the stream and closes the connection.
+// net/http dials again to resend the POST, and fails because the server is down. A
+// dial error normally means that nothing was sent, but not here.
+func TestRedialFailure(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
@@ -219,30 +218,30 @@ func TestFailingRedialHidesNoRequest(t *testing.T) {
 				c.protocolError(stream)
 				return false
 			})
-			nobody := closedPort(t)
+			closed := closedPort(t)
 			transport := server.transport()
 			transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 				if down.Load() {
-					addr = nobody
+					addr = closed
 				}
 				return new(net.Dialer).DialContext(ctx, network, addr)
 			}
 			defer transport.CloseIdleConnections()
 			var attempts []client.Attempt
 			c := newClient(t, via(transport), client.WithBaseURL(server.baseURL), record(&attempts),
-				client.WithObserver(func(context.Context, client.Attempt) { down.Store(false) }), // it is up again for the next attempt
+				client.WithObserver(func(context.Context, client.Attempt) { down.Store(false) }), // the next attempt can connect
 				client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 6, BaseDelay: time.Millisecond, MaxDelay: time.Millisecond}))
 			_, err := op.call(t.Context(), c)
 			if err == nil {
 				t.Fatal("the call succeeded")
 			}
-			most := int64(6)
+			limit := int64(6)
 			if op.post {
-				most = 2
+				limit = 2
 			}
 			t.Log(err)
-			if got := server.requests.Load(); got == 0 || got > most {
-				t.Errorf("the server acted on %d requests in %d attempts, want at most %d", got, len(attempts), most)
+			if got := server.requests.Load(); got == 0 || got > limit {
+				t.Errorf("the server received %d requests in %d attempts, want at most %d", got, len(attempts), limit)
 			}
 		})
 	}

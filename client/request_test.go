@@ -27,7 +27,7 @@ func TestBaseURLWithPath(t *testing.T) {
 			s := newScript(responds(200, validated))
 			c, err := client.New(testKey, client.WithBaseURL(base), via(s))
 			if want == "" {
-				refused(t, err, "WithBaseURL", base)
+				checkRefused(t, err, "WithBaseURL", base)
 				return
 			}
 			if err != nil {
@@ -43,7 +43,7 @@ func TestBaseURLWithPath(t *testing.T) {
 	}
 }
 
-func TestLongestLinkTokenIsSent(t *testing.T) {
+func TestLongestLinkToken(t *testing.T) {
 	t.Parallel()
 	server := serve(t, http.HandlerFunc(respondOK))
 	c := newClient(t, client.WithBaseURL(server.URL), quick)
@@ -104,8 +104,8 @@ func TestGenerateLinkTokenBody(t *testing.T) {
 	}
 }
 
-// A token that is not refused reaches a server as one path segment that decodes
-// to the same bytes.
+// A token that is not refused must reach the server as one path segment, and
+// decode to the same bytes.
 func FuzzLinkTokenPath(f *testing.F) {
 	for _, seed := range []string{
 		testToken, linkTokenCharacters, "a", "...", "....", "%2e%2e", "%2F", "%", "%zz", "a b", "a+b", "a%20b", "?q=1", "#f", "a;b,c", "a:b@c",
@@ -127,7 +127,7 @@ func FuzzLinkTokenPath(f *testing.F) {
 		bad := token == "" || token == "." || token == ".." || len(token) > 2048 || strings.Trim(token, linkTokenCharacters) != ""
 		if bad {
 			if !errors.Is(err, client.ErrInvalidArgument) || got[0] != "" {
-				t.Fatalf("%q: got %v and a request for %q, want it refused", token, err, got[0])
+				t.Fatalf("%q: got %v and a request for %q, want ErrInvalidArgument and no request", token, err, got[0])
 			}
 			return
 		}
@@ -138,7 +138,7 @@ func FuzzLinkTokenPath(f *testing.F) {
 			t.Fatalf("%q arrived as %q", token, got[0])
 		}
 		if segment := strings.TrimPrefix(got[1], prefix); strings.ContainsAny(segment, "/?#") {
-			t.Fatalf("%q was sent as %q, which is more than a path segment", token, segment)
+			t.Fatalf("%q was sent as %q, which is not a single path segment", token, segment)
 		}
 	})
 }

@@ -61,8 +61,8 @@ func TestSuccessfulResponses(t *testing.T) {
 	}
 }
 
-// The contract has no other success than 200.
-func TestOnly200IsASuccess(t *testing.T) {
+// In the contract, 200 is the only successful status.
+func TestOther2xx(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{201, 202, 203, 204, 206, 299} {
 		for _, op := range operations {
@@ -90,7 +90,7 @@ func TestExportedTypesAsJSON(t *testing.T) {
 	}
 }
 
-// Transports written for tests may leave out what net/http always sets.
+// Test transports may leave out fields that net/http always sets.
 func TestIncompleteResponses(t *testing.T) {
 	t.Parallel()
 	neither := func(err error) bool { return strings.Contains(err.Error(), "neither a response nor an error") }

@@ -30,7 +30,7 @@ func TestRetriesToADeadServerAreFew(t *testing.T) {
 						}
 					}
 					if s.attempts() != 1035 {
-						t.Errorf("%d attempts for 1,000 calls, want 35 more than calls", s.attempts())
+						t.Errorf("%d attempts for 1,000 calls, want 1,035", s.attempts())
 					}
 				})
 			})
@@ -38,8 +38,8 @@ func TestRetriesToADeadServerAreFew(t *testing.T) {
 	}
 }
 
-// The budget limits the retries of concurrent calls as well, to the last one.
-func TestRetryBudgetIsSafeForConcurrentUse(t *testing.T) {
+// Concurrent calls together get exactly the retries that the budget allows.
+func TestRetryBudgetConcurrentCalls(t *testing.T) {
 	t.Parallel()
 	const calls = 64
 	policy := client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, BaseDelay: 1, MaxDelay: 1})
@@ -60,14 +60,14 @@ func TestRetryBudgetIsSafeForConcurrentUse(t *testing.T) {
 		}
 		wg.Wait()
 		if got := requests.Load(); got != calls+35 {
-			t.Fatalf("%d attempts for %d calls, want 35 more than calls", got, calls)
+			t.Fatalf("%d attempts for %d calls, want %d", got, calls, calls+35)
 		}
 	}
 }
 
-// A first attempt that succeeds adds 1 to the budget, and a failed retry costs
-// 14. A new Client has 500.
-func TestSuccessesRefillTheRetryBudget(t *testing.T) {
+// A new Client has a budget of 500. A successful first attempt adds 1, and a failed
+// retry costs 14.
+func TestRetryBudgetRefill(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		down, requests := true, 0
@@ -79,12 +79,12 @@ func TestSuccessesRefillTheRetryBudget(t *testing.T) {
 			return response(200, validated), nil
 		})))
 		for i, step := range []struct{ successes, retries int }{
-			{0, 35},    // 10 are left
-			{4, 1},     // 0 are left
-			{13, 0},    // 13 are left
-			{1, 1},     // 0 are left
-			{28, 2},    // 0 are left
-			{1000, 35}, // never more than 500
+			{0, 35},    // 10 left
+			{4, 1},     // 0 left
+			{13, 0},    // 13 left
+			{1, 1},     // 0 left
+			{28, 2},    // 0 left
+			{1000, 35}, // refilled to 500, not more
 		} {
 			down = false
 			for range step.successes {
@@ -112,7 +112,7 @@ func TestSuccessesRefillTheRetryBudget(t *testing.T) {
 }
 
 // A retry that succeeds costs nothing.
-func TestSuccessfulRetriesCostNoBudget(t *testing.T) {
+func TestSuccessfulRetriesAreFree(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
@@ -130,7 +130,7 @@ func TestSuccessfulRetriesCostNoBudget(t *testing.T) {
 	})
 }
 
-func TestRetryBudgetIsPerClient(t *testing.T) {
+func TestRetryBudgetPerClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for range 40 {
@@ -142,8 +142,8 @@ func TestRetryBudgetIsPerClient(t *testing.T) {
 	})
 }
 
-// A wait that is canceled sends nothing and costs nothing.
-func TestCanceledWaitsCostNoBudget(t *testing.T) {
+// A retry that is canceled while waiting costs nothing.
+func TestCanceledWaitsAreFree(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, via(responds(503, "", "Retry-After", "9")))
@@ -151,7 +151,7 @@ func TestCanceledWaitsCostNoBudget(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			if _, err := validate.call(ctx, c); !errors.Is(err, context.Canceled) {
-				t.Fatalf("call %d did not wait: %v", i, err)
+				t.Fatalf("call %d returned %v, want context.Canceled", i, err)
 			}
 		}
 	})
@@ -182,9 +182,9 @@ func TestPartialOutage(t *testing.T) {
 					}
 				}
 				success, load := float64(ok)/calls, float64(requests)/calls
-				t.Logf("with %.0f%% random 503: %.2f%% of the calls succeed, with %.3f requests per call", test.failing*100, success*100, load)
+				t.Logf("%.0f%% of responses are 503: %.2f%% of calls succeed, %.3f requests per call", test.failing*100, success*100, load)
 				if success < test.success || load > test.load {
-					t.Errorf("want at least %.2f%% with at most %.2f", test.success*100, test.load)
+					t.Errorf("want at least %.2f%% of calls to succeed, and at most %.2f requests per call", test.success*100, test.load)
 				}
 			})
 		})

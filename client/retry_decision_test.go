@@ -18,7 +18,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// The table of the package documentation, row by row.
+// These rows test the table in the package documentation.
 func TestRetryDecisions(t *testing.T) {
 	t.Parallel()
 	const (
@@ -50,16 +50,16 @@ func TestRetryDecisions(t *testing.T) {
 		"attempt timeout":        {hangs, all, once, "the server may still act"},
 		"attempt timeout, body":  {hangsInBody(200), all, once, "the server has acted"},
 		"truncated 200":          {truncated(200), all, once, "the server has acted"},
-		"a transport's error":    {fails(errors.New("boom")), all, once, "the error doesn't tell"},
-		"a transport's deadline": {fails(context.DeadlineExceeded), all, once, "the error doesn't tell, and it is not the call's"},
-		"a transport's cancel":   {fails(context.Canceled), all, once, "the error doesn't tell, and it is not the call's"},
-		"truncated 500":          {truncated(500), all, once, "as 500: the status is known"},
-		"truncated 503":          {truncated(503), all, all, "as 503: the status is known"},
-		"500, silent in body":    {hangsInBody(500), all, once, "as 500: the status is known"},
+		"a transport's error":    {fails(errors.New("boom")), all, once, "the request may have been sent"},
+		"a transport's deadline": {fails(context.DeadlineExceeded), all, once, "the request may have been sent, and the call's context has not ended"},
+		"a transport's cancel":   {fails(context.Canceled), all, once, "the request may have been sent, and the call's context has not ended"},
+		"truncated 500":          {truncated(500), all, once, "the status is known, so same as 500"},
+		"truncated 503":          {truncated(503), all, all, "the status is known, so same as 503"},
+		"500, silent in body":    {hangsInBody(500), all, once, "the status is known, so same as 500"},
 
-		"unknown authority":       {fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), never, never, "the certificate stays the same"},
-		"unknown authority, bare": {fails(x509.UnknownAuthorityError{}), never, never, "as above, from a transport with its own check"},
-		"wrong host name":         {fails(&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "h"}}), never, never, "the certificate stays the same"},
+		"unknown authority":       {fails(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), never, never, "the certificate will be the same"},
+		"unknown authority, bare": {fails(x509.UnknownAuthorityError{}), never, never, "as above, from a transport that verifies certificates itself"},
+		"wrong host name":         {fails(&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "h"}}), never, never, "the certificate will be the same"},
 		"TLS alert":               {fails(&net.OpError{Op: "remote error", Err: tls.AlertError(40)}), never, never, "the server refuses the client"},
 		"server without TLS":      {fails(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), never, never, "the base URL is wrong"},
 		"server with plain HTTP":  {fails(http.ErrSchemeMismatch), never, never, "the base URL is wrong"},
@@ -67,21 +67,21 @@ func TestRetryDecisions(t *testing.T) {
 		"301":                     {responds(301, ""), never, never, "redirects are not followed"},
 		"304":                     {responds(304, ""), never, never, "the same request gets the same response"},
 		"400":                     {responds(400, ""), never, never, "the same request gets the same response"},
-		"401":                     {responds(401, ""), never, never, "the key stays the same"},
-		"403":                     {responds(403, ""), never, never, "the key stays the same"},
+		"401":                     {responds(401, ""), never, never, "the key will be the same"},
+		"403":                     {responds(403, ""), never, never, "the key will be the same"},
 		"404":                     {responds(404, ""), never, never, "the same request gets the same response"},
 		"409":                     {responds(409, ""), never, never, "the same request gets the same response"},
 		"425":                     {responds(425, ""), never, never, "not in the contract, and no early data is sent"},
 		"499":                     {responds(499, ""), never, never, "not in the contract"},
-		"501":                     {responds(501, ""), never, never, "the server will not learn the method"},
-		"505":                     {responds(505, ""), never, never, "the server will not learn the version"},
+		"501":                     {responds(501, ""), never, never, "the server does not support the method"},
+		"505":                     {responds(505, ""), never, never, "the server does not support the version"},
 		"507":                     {responds(507, ""), never, never, "not known to be temporary"},
 		"599":                     {responds(599, ""), never, never, "not known to be temporary"},
 		"malformed 200":           {responds(200, "{}"), never, never, "the server has acted"},
-		"oversize 200":            {responds(200, strings.Repeat(" ", 1<<20+1)), never, never, "the next response would be as long"},
-		"oversize 503":            {responds(503, strings.Repeat(" ", 1<<20+1)), never, never, "the next response would be as long"},
-		"truncated 400":           {truncated(400), never, never, "as 400: the status is known"},
-		"400, silent in body":     {hangsInBody(400), never, never, "as 400: the status is known"},
+		"oversize 200":            {responds(200, strings.Repeat(" ", 1<<20+1)), never, never, "the next response would be just as long"},
+		"oversize 503":            {responds(503, strings.Repeat(" ", 1<<20+1)), never, never, "the next response would be just as long"},
+		"truncated 400":           {truncated(400), never, never, "the status is known, so same as 400"},
+		"400, silent in body":     {hangsInBody(400), never, never, "the status is known, so same as 400"},
 	} {
 		for _, op := range operations {
 			want := row.get
@@ -103,7 +103,7 @@ func TestRetryDecisions(t *testing.T) {
 						t.Errorf("Attempts is %d, want %d", response.Attempts, want)
 					}
 					if strings.Contains(err.Error(), "giving up") {
-						t.Errorf("the error is go-retryablehttp's own: %v", err)
+						t.Errorf("go-retryablehttp made the error: %v", err)
 					}
 				})
 			})
@@ -126,7 +126,7 @@ func TestRetrySucceeds(t *testing.T) {
 	}
 }
 
-func TestRetriesSendTheSameRequest(t *testing.T) {
+func TestRetriesSendSameRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(responds(503, ""), fails(io.EOF), responds(503, ""), responds(200, generated))
@@ -146,8 +146,8 @@ func TestRetriesSendTheSameRequest(t *testing.T) {
 	})
 }
 
-// A POST is retried once after an outcome in which the server may have acted,
-// in whatever order the outcomes come.
+// If the server may have acted on a POST, the POST is retried once, whatever the
+// order of outcomes.
 func TestOneAmbiguousRetryPerPOST(t *testing.T) {
 	t.Parallel()
 	safe, ambiguous := responds(503, ""), responds(500, "")
@@ -155,13 +155,13 @@ func TestOneAmbiguousRetryPerPOST(t *testing.T) {
 		steps []roundTripFunc
 		want  int
 	}{
-		"ambiguous only":           {[]roundTripFunc{ambiguous}, 2},
-		"safe, ambiguous":          {[]roundTripFunc{safe, ambiguous, ambiguous}, 3},
-		"ambiguous, safe":          {[]roundTripFunc{ambiguous, safe, safe, ambiguous}, 4},
-		"alternating":              {[]roundTripFunc{safe, ambiguous, safe, ambiguous}, 4},
-		"mostly safe":              {[]roundTripFunc{safe, safe, safe, safe, ambiguous, ambiguous}, 6},
-		"different ambiguous ones": {[]roundTripFunc{fails(io.EOF), truncated(200)}, 2},
-		"safe only":                {[]roundTripFunc{safe}, 8},
+		"ambiguous only":      {[]roundTripFunc{ambiguous}, 2},
+		"safe, ambiguous":     {[]roundTripFunc{safe, ambiguous, ambiguous}, 3},
+		"ambiguous, safe":     {[]roundTripFunc{ambiguous, safe, safe, ambiguous}, 4},
+		"alternating":         {[]roundTripFunc{safe, ambiguous, safe, ambiguous}, 4},
+		"mostly safe":         {[]roundTripFunc{safe, safe, safe, safe, ambiguous, ambiguous}, 6},
+		"different ambiguous": {[]roundTripFunc{fails(io.EOF), truncated(200)}, 2},
+		"safe only":           {[]roundTripFunc{safe}, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -175,7 +175,7 @@ func TestOneAmbiguousRetryPerPOST(t *testing.T) {
 	}
 }
 
-// Zero fields of a policy have their defaults, also if another field is set.
+// Zero fields of a policy mean the defaults, even if other fields are set.
 func TestRetryPolicyDefaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// waits returns, in order of length, the last wait of each of n calls that
-// succeed after the attempts in before.
+// waits makes n calls that succeed after the attempts in before. It returns the last
+// wait of each, sorted.
 func waits(t *testing.T, n int, policy client.RetryPolicy, before ...roundTripFunc) []time.Duration {
 	t.Helper()
 	steps := append(slices.Clone(before), responds(200, validated))
@@ -43,8 +43,8 @@ func TestFullJitter(t *testing.T) {
 		"second":                {client.RetryPolicy{}, []roundTripFunc{failed, failed}, 500 * time.Millisecond},
 		"third":                 {client.RetryPolicy{MaxAttempts: 9}, []roundTripFunc{failed, failed, failed}, time.Second},
 		"capped":                {client.RetryPolicy{MaxAttempts: 9}, []roundTripFunc{failed, failed, failed, failed, failed, failed, failed}, 5 * time.Second},
-		"given base":            {client.RetryPolicy{BaseDelay: time.Second}, []roundTripFunc{failed, failed}, 2 * time.Second},
-		"given cap":             {client.RetryPolicy{MaxDelay: 300 * time.Millisecond}, []roundTripFunc{failed, failed}, 300 * time.Millisecond},
+		"base of 1 s":           {client.RetryPolicy{BaseDelay: time.Second}, []roundTripFunc{failed, failed}, 2 * time.Second},
+		"cap of 300 ms":         {client.RetryPolicy{MaxDelay: 300 * time.Millisecond}, []roundTripFunc{failed, failed}, 300 * time.Millisecond},
 		"cap below base":        {client.RetryPolicy{MaxDelay: 100 * time.Millisecond}, []roundTripFunc{failed}, 100 * time.Millisecond},
 		"503":                   {client.RetryPolicy{}, []roundTripFunc{busy}, time.Second},
 		"429, then 503":         {client.RetryPolicy{}, []roundTripFunc{responds(429, ""), busy}, 2 * time.Second},
@@ -59,16 +59,16 @@ func TestFullJitter(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := 800
 				if test.upTo == math.MaxInt64 {
-					n = 1 // the bubble's clock can't go further
+					n = 1 // the synctest clock can't advance further
 				}
 				got := waits(t, n, test.policy, test.before...)
 				if got[0] < 0 || got[n-1] > test.upTo {
-					t.Fatalf("waits from %v to %v, want them in [0, %v]", got[0], got[n-1], test.upTo)
+					t.Fatalf("waits range from %v to %v, want 0 to %v", got[0], got[n-1], test.upTo)
 				}
 				if n == 1 || test.upTo == 1 {
 					return
 				}
-				// Uniform: quantiles are where they should be, within 5 standard deviations.
+				// Waits are uniformly distributed: their quantiles are within 5 standard deviations.
 				for _, q := range []float64{0.02, 0.25, 0.5, 0.75, 0.98} {
 					want := time.Duration(q * float64(test.upTo))
 					tolerance := time.Duration(5 * math.Sqrt(q*(1-q)/float64(n)) * float64(test.upTo))
@@ -85,8 +85,8 @@ func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	const none = -1
 	for value, test := range map[string]struct {
-		want  time.Duration // none: ignored
-		waits bool
+		want  time.Duration // none if the header is ignored
+		waits bool          // whether the call waits and retries
 	}{
 		"0":                                {0, true},
 		"00":                               {0, true},
@@ -111,7 +111,7 @@ func TestRetryAfter(t *testing.T) {
 		"５":                                {none, true}, // a digit outside ASCII
 		"Sat, 01 Jan 2000 00:00:05 GMT":    {5 * time.Second, true},
 		"Sat, 01 Jan 2000 00:00:00 GMT":    {0, true},
-		"Fri, 31 Dec 1999 23:59:59 GMT":    {0, true}, // passed
+		"Fri, 31 Dec 1999 23:59:59 GMT":    {0, true}, // in the past
 		"Mon, 01 Jan 0001 00:00:00 GMT":    {0, true},
 		"Sun, 02 Jan 2000 00:00:00 GMT":    {24 * time.Hour, false},
 		"Fri, 31 Dec 9999 23:59:59 GMT":    {math.MaxInt64, false},
@@ -122,7 +122,7 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		for _, status := range []int{429, 503, 500} {
 			t.Run(fmt.Sprintf("%d/%.40s", status, value), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { // where it is midnight, 1 January 2000, UTC
+				synctest.Test(t, func(t *testing.T) { // starts at midnight UTC, 1 January 2000
 					start := time.Now()
 					var attempts []client.Attempt
 					c := newClient(t, record(&attempts), via(newScript(responds(status, "", "Retry-After", value), responds(200, validated))))
@@ -131,7 +131,7 @@ func TestRetryAfter(t *testing.T) {
 					if !test.waits {
 						e := asResponse(t, err)
 						if waited != 0 || e.Attempts != 1 || e.RetryAfter != test.want || attempts[0].WillRetry {
-							t.Errorf("got RetryAfter %v and %d attempts after %v, want %v at once", e.RetryAfter, e.Attempts, waited, test.want)
+							t.Errorf("got RetryAfter %v and %d attempts after %v, want %v and 1 attempt at once", e.RetryAfter, e.Attempts, waited, test.want)
 						}
 						return
 					}
@@ -143,7 +143,7 @@ func TestRetryAfter(t *testing.T) {
 						limit = time.Second
 					}
 					if waited < test.want || waited > limit || waited != attempts[0].RetryIn {
-						t.Errorf("waited %v with RetryIn %v, want it between %v and %v", waited, attempts[0].RetryIn, test.want, limit)
+						t.Errorf("waited %v with RetryIn %v, want %v to %v", waited, attempts[0].RetryIn, max(0, test.want), limit)
 					}
 				})
 			})
@@ -151,7 +151,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestMaxRetryAfterIsThePolicys(t *testing.T) {
+func TestMaxRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -177,7 +177,7 @@ func TestCanceledWhileWaiting(t *testing.T) {
 					t.Errorf("returned after %v, want 1 s", got)
 				}
 				if !errors.Is(err, context.Canceled) || !errors.Is(err, client.ErrServer) {
-					t.Errorf("%v does not match both", err)
+					t.Errorf("%v does not match both context.Canceled and ErrServer", err)
 				}
 				if e := asResponse(t, err); e.StatusCode != 503 || e.Message != "down" || e.RetryAfter != 9*time.Second || e.Attempts != 1 {
 					t.Errorf("got %+v", e)

@@ -18,17 +18,18 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// oddToken has characters that a URL need not escape, but may.
+// oddToken has characters that a URL may escape but need not.
 const oddToken = `lt_canary!'(*)~d93b5f`
 
-// hasSecret returns the secret that text contains, in any usual encoding.
+// hasSecret returns the secret in text, in whatever common encoding it finds it, or
+// "".
 func hasSecret(text string) string {
 	for _, secret := range []string{testKey, testToken, oddToken} {
 		inJSON, _ := json.Marshal(secret)
 		for _, form := range []string{
 			secret, url.PathEscape(secret), url.QueryEscape(secret), (&url.URL{Path: secret}).EscapedPath(),
 			strconv.Quote(secret), strconv.QuoteToASCII(secret), string(inJSON),
-			base64.StdEncoding.EncodeToString([]byte(secret))[:24], // how a []byte in JSON begins
+			base64.StdEncoding.EncodeToString([]byte(secret))[:24], // the beginning of a []byte in JSON
 		} {
 			if strings.Contains(text, strings.Trim(form, `"`)) {
 				return form
@@ -47,8 +48,8 @@ func noSecret(tb testing.TB, what, text string) (ok bool) {
 	return secret == ""
 }
 
-// noSecretIn prints v in every way that fmt and slog have, until one shows a
-// secret.
+// noSecretIn prints v with many verbs of package fmt and with log/slog, and checks
+// that none shows a secret.
 func noSecretIn(tb testing.TB, what string, v any) {
 	tb.Helper()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%#q", "%+q", "%d", "%x", "%t", "%c", "%5.2v"} {
@@ -112,8 +113,8 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 	}
 }
 
-// Header and Body are as received: they are for code, not for logs.
-func TestErrorResponseKeepsHeaderAndBodyAsReceived(t *testing.T) {
+// Header and Body are as received, but are not printed.
+func TestErrorResponseHeaderAndBody(t *testing.T) {
 	t.Parallel()
 	body := `{"error":{"code":1,"message":"` + testToken + `"}}`
 	_, err := validate.call(t.Context(), newClient(t, via(responds(400, body, "X-Echo", testToken))))
@@ -147,15 +148,15 @@ func TestRedactedMessages(t *testing.T) {
 	}
 }
 
-// A transport's error can't forge or flood a log.
-func TestErrorTextsAreOneShortLine(t *testing.T) {
+// The text of a transport's error must not forge log lines, or make them very long.
+func TestTransportErrorText(t *testing.T) {
 	t.Parallel()
 	var attempts []client.Attempt
 	c := newClient(t, quick, record(&attempts), via(fails(errors.New("a\r\nlevel=INFO "+strings.Repeat("é", 1<<20)))))
 	_, err := validate.call(t.Context(), c)
 	for _, err := range []error{err, attempts[0].Err} {
 		if text := err.Error(); strings.ContainsAny(text, "\r\n") || len(text) > 2<<10 || !utf8.ValidString(text) {
-			t.Errorf("got %d bytes: %.100q", len(text), text)
+			t.Errorf("not one short line but %d bytes: %.100q", len(text), text)
 		}
 	}
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// deafRelay forwards connections to a server until it is told to drop whatever
-// comes on those it has: as after a failover, or in a firewall that forgot them.
-// Nothing is closed, and later connections work.
+// A deafRelay forwards connections to a server. After deafen, it drops everything
+// that arrives on existing connections without closing them, like a firewall that
+// has forgotten them. New connections work.
 type deafRelay struct {
 	addr string
 
@@ -71,19 +71,18 @@ func (r *deafRelay) deafen() {
 	}
 }
 
-// attemptTimeout is more than 30 TLS handshakes take on a busy machine.
+// attemptTimeout is longer than 30 TLS handshakes take on a busy machine.
 const attemptTimeout = 700 * time.Millisecond
 
-// When the established connections fall silent, one call may fail: not one for
-// each connection, and not all until somebody notices.
-func TestSilentConnectionsCostOneCall(t *testing.T) {
+// When the existing connections stop responding, at most one call may fail, and not
+// one for each connection.
+func TestSilentConnections(t *testing.T) {
 	secure := serve(t, http.HandlerFunc(slowly), http2, func(s *httptest.Server) {
 		s.TLS.CurvePreferences = []tls.CurveID{tls.X25519} // cheaper than the default
 	})
 	plain := serve(t, http.HandlerFunc(slowly))
-	// Which the Clients' own transports are copies of.
-	setDefaultTransport(t, secure.Client().Transport)
-	var wg sync.WaitGroup // t.Parallel would run no more of them at once than there are cores
+	setDefaultTransport(t, secure.Client().Transport) // the Clients' own transports are copies of it
+	var wg sync.WaitGroup                             // t.Parallel runs at most one subtest per core at a time
 	for name, test := range map[string]struct {
 		policy     client.RetryPolicy
 		opts       []client.Option
@@ -101,18 +100,18 @@ func TestSilentConnectionsCostOneCall(t *testing.T) {
 					policy.BaseDelay, policy.MaxDelay = time.Millisecond, time.Millisecond
 					relay := newDeafRelay(t, server.Listener.Addr().String())
 					c := newClient(t, append(test.opts, client.WithBaseURL(protocol+"://"+relay.addr), client.WithRetryPolicy(policy))...)
-					for i := 0; callsThatFail(t, c, max(test.goroutines, 10), 1) > 0; i++ { // connections, idle at the end
+					for i := 0; failedCalls(t, c, max(test.goroutines, 10), 1) > 0; i++ { // opens several connections
 						if i == 5 {
-							t.Fatal("before anything fell silent")
+							t.Fatal("calls failed before the connections stopped responding")
 						}
 					}
 					relay.deafen()
-					if failed := callsThatFail(t, c, test.goroutines, 4); failed > 1 {
-						t.Errorf("%d calls failed, want one at most", failed)
+					if failed := failedCalls(t, c, test.goroutines, 4); failed > 1 {
+						t.Errorf("%d calls failed, want at most 1", failed)
 					}
 					start := time.Now()
-					if failed := callsThatFail(t, c, 1, 4); failed != 0 || time.Since(start) > attemptTimeout {
-						t.Errorf("%d calls failed later, in %v", failed, time.Since(start))
+					if failed := failedCalls(t, c, 1, 4); failed != 0 || time.Since(start) > attemptTimeout {
+						t.Errorf("%d of the later calls failed in %v, want none", failed, time.Since(start))
 					}
 				})
 			})
@@ -121,17 +120,16 @@ func TestSilentConnectionsCostOneCall(t *testing.T) {
 	wg.Wait()
 }
 
-// slowly responds after so long that calls at the same time need connections of
-// their own over HTTP/1.1.
+// slowly responds after a delay, so that concurrent calls over HTTP/1.1 need several
+// connections.
 func slowly(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(10 * time.Millisecond)
 	respondOK(w, r)
 }
 
-// callsThatFail makes calls of both operations in several goroutines at once,
-// and returns how many of them failed. A goroutine gives up after its second
-// failure.
-func callsThatFail(tb testing.TB, c *client.Client, goroutines, each int) int {
+// failedCalls makes calls of both operations in several goroutines, and returns how
+// many calls failed. A goroutine stops after its second failure.
+func failedCalls(tb testing.TB, c *client.Client, goroutines, each int) int {
 	tb.Helper()
 	var failed atomic.Int64
 	var wg sync.WaitGroup

@@ -14,8 +14,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// net/http and crypto/tls export no types for these failures, so the Client
-// matches their texts. Real ones show whether the texts are still the same.
+// net/http and crypto/tls export no types for these errors, so the Client matches
+// their texts. This test causes the real errors, in case the texts change.
 func TestTLSFailures(t *testing.T) {
 	t.Parallel()
 	secure := func(configure func(*tls.Config)) func(*testing.T) string {

@@ -13,7 +13,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// tokenAlphabet is what a path segment may hold unescaped (RFC 3986, pchar).
+// tokenAlphabet has all characters that a path segment may contain unescaped (pchar
+// in RFC 3986).
 const tokenAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
 
 const longestToken = 2048
@@ -27,7 +28,7 @@ func goodTokens() map[string]string {
 		"begins with dot": ".a",
 	}
 	for _, char := range tokenAlphabet {
-		if char != '.' { // a dot segment
+		if char != '.' { // "." is not a valid token
 			tokens[fmt.Sprintf("%q", char)] = string(char)
 		}
 		tokens[fmt.Sprintf("%q, 2,048 times", char)] = strings.Repeat(string(char), longestToken)
@@ -62,9 +63,9 @@ func badTokens() map[string]string {
 	return tokens
 }
 
-// One visitor's token must not grow the path: a server that refuses such a
-// request closes the HTTP/2 connection that all calls share. And it must not
-// become another path, however often a gateway decodes it.
+// Escaping must not lengthen the path: a server that refuses a long path may close
+// the HTTP/2 connection that all calls share. Nor may a token lead to another path,
+// however often a gateway decodes it.
 func TestLinkTokenAlphabet(t *testing.T) {
 	t.Parallel()
 	const prefix = "/api/v1/link-token/"
@@ -97,9 +98,9 @@ func TestLinkTokenAlphabet(t *testing.T) {
 	}
 }
 
-// A token that could never be validated shows on the first day, not when the
-// first user brings it.
-func TestGeneratedTokenObeysTheAlphabet(t *testing.T) {
+// GenerateLinkToken must report a token that could never be validated, so that the
+// incompatibility is noticed before a user has such a token.
+func TestGeneratedLinkTokenAlphabet(t *testing.T) {
 	t.Parallel()
 	respondWith := func(token string) *script {
 		body, err := json.Marshal(map[string]any{"token": token, "expiresAt": 1893456000})
@@ -123,7 +124,7 @@ func TestGeneratedTokenObeysTheAlphabet(t *testing.T) {
 			t.Errorf("%s: %q shows the token", name, err)
 		}
 		if s.attempts() != 1 {
-			t.Errorf("%s: %d attempts, want one", name, s.attempts())
+			t.Errorf("%s: %d attempts, want 1", name, s.attempts())
 		}
 	}
 }

@@ -14,9 +14,9 @@ import (
 // The tests in this file replace http.DefaultTransport, so they are not
 // parallel.
 
-// A fake in http.DefaultTransport is used, no matter whether it was put there
-// before or after New.
-func TestDefaultTransportMayBeFaked(t *testing.T) {
+// The Client uses a fake in http.DefaultTransport, whether it was set before or after
+// New.
+func TestFakeDefaultTransport(t *testing.T) {
 	before := newClient(t)
 	setDefaultTransport(t, responds(200, validated))
 	for name, c := range map[string]*client.Client{
@@ -25,13 +25,13 @@ func TestDefaultTransportMayBeFaked(t *testing.T) {
 		"with an http.Client": newClient(t, client.WithHTTPClient(new(http.Client))),
 	} {
 		if _, err := validate.call(t.Context(), c); err != nil {
-			t.Errorf("Client made %s: %v", name, err)
+			t.Errorf("Client created %s: %v", name, err)
 		}
 	}
 }
 
-// A program's own DialContext on http.DefaultTransport is used.
-func TestOwnTransportKeepsDialContext(t *testing.T) {
+// The Client uses the DialContext function of http.DefaultTransport.
+func TestOwnTransportDialContext(t *testing.T) {
 	server := serve(t, http.HandlerFunc(respondOK))
 	setDefaultTransport(t, &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
@@ -41,9 +41,9 @@ func TestOwnTransportKeepsDialContext(t *testing.T) {
 	}
 }
 
-// Dialing and the TLS handshake have 3 seconds each. That is less than an
-// attempt has, so an attempt that can't connect ends as "not sent".
-func TestOwnTransportLimitsConnecting(t *testing.T) {
+// Dialing and the TLS handshake may take 3 seconds each. Together that is less than
+// the attempt timeout, so an attempt that can't connect was not processed.
+func TestOwnTransportConnectTimeout(t *testing.T) {
 	silent := func() (net.Conn, error) {
 		conn, _ := net.Pipe()
 		return conn, nil
@@ -69,7 +69,7 @@ func TestOwnTransportLimitsConnecting(t *testing.T) {
 					var attempts []client.Attempt
 					_, err := op.call(t.Context(), newClient(t, client.WithTimeout(0), record(&attempts)))
 					if err == nil || len(attempts) != 3 {
-						t.Fatalf("got %v after %d attempts, want 3 as nothing was sent", err, len(attempts))
+						t.Fatalf("got %v after %d attempts, want 3 because nothing was sent", err, len(attempts))
 					}
 					for _, a := range attempts {
 						if a.Duration != test.want {
