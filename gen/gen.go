@@ -53,12 +53,12 @@ type ValidateLinkTokenResponse struct {
 // GenerateLinkTokenJSONRequestBody defines body for GenerateLinkToken for application/json ContentType.
 type GenerateLinkTokenJSONRequestBody = GenerateLinkTokenJSONBody
 
-// Doer sends a request. *http.Client is one.
+// A Doer sends requests. *http.Client implements it.
 type Doer interface {
 	Do(req *http.Request) (*http.Response, error)
 }
 
-// Client builds the request of each operation and hands it to Doer.
+// A Client builds the request for an operation and sends it with Doer.
 type Client struct {
 	// Server is the base URL without a trailing slash.
 	Server string
