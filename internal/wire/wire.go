@@ -1,4 +1,4 @@
-// Package wire has the type of the fields of generated responses.
+// Package wire provides the type of the fields in generated response types.
 package wire
 
 import (
@@ -6,17 +6,17 @@ import (
 	"strconv"
 )
 
-// A Field is a field of a JSON object that records how it was given, because
-// encoding/json accepts one that is missing, null or duplicated.
+// A Field is a field of a JSON object. It records how the field occurred, because
+// encoding/json accepts fields that are missing, null or duplicated.
 type Field[T any] struct {
 	Value T
-	Times int  // how often the field was given, in any spelling
-	Null  bool // whether it was null
-	Wrong bool // whether it was something else that is not a T
+	Times int  // the number of occurrences, in any spelling
+	Null  bool // whether an occurrence was null
+	Wrong bool // whether an occurrence had the wrong type
 }
 
-// UnmarshalJSON never fails: the caller names the field in its error. Plain values
-// don't go through json.Unmarshal, which is slow for so little.
+// UnmarshalJSON always returns nil, because only the caller can name the field in an
+// error. It decodes simple values itself, because json.Unmarshal is slow for them.
 func (f *Field[T]) UnmarshalJSON(data []byte) error {
 	f.Times++
 	f.Null = f.Null || data[0] == 'n'
@@ -24,7 +24,7 @@ func (f *Field[T]) UnmarshalJSON(data []byte) error {
 	switch value := any(&f.Value).(type) {
 	case *int64:
 		*value, err = strconv.ParseInt(string(data), 10, 64)
-	case *string: // Unquote fails for the JSON strings that it would read differently
+	case *string: // Unquote fails if encoding/json would decode the string differently
 		*value, err = strconv.Unquote(string(data))
 	}
 	f.Wrong = f.Wrong || err != nil && json.Unmarshal(data, &f.Value) != nil
