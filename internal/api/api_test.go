@@ -1,5 +1,5 @@
-// Package api holds the exported API of the packages that users import, as
-// text, so that a change of it is seen and decided.
+// Package api records the exported API of the packages that users import as text,
+// so that a review shows every change to it.
 package api
 
 import (
@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the record anew")
+var update = flag.Bool("update", false, "rewrite the recorded API")
 
 func TestExportedAPI(t *testing.T) {
 	for record, dir := range map[string]string{
@@ -35,13 +35,13 @@ func TestExportedAPI(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("the exported API is not what %s says. If it shall change:\n\tgo test ./internal/api -update\nIt is now:\n%s", record, got)
+			t.Errorf("the exported API differs from %s. If the change is intended, run\n\tgo test ./internal/api -update\nThe API is now:\n%s", record, got)
 		}
 	}
 }
 
-// exported returns the exported declarations of a package, sorted, without
-// comments, bodies and the values of variables.
+// exported returns the exported declarations of a package in sorted order, without
+// comments, function bodies and values of variables.
 func exported(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -96,7 +96,7 @@ func declaration(t *testing.T, fset *token.FileSet, decl ast.Decl) string {
 	return strings.Join(lines, "\n")
 }
 
-// receiver returns the name of a method's type.
+// receiver returns the name of the receiver type of a method.
 func receiver(d *ast.FuncDecl) string {
 	t := d.Recv.List[0].Type
 	if star, ok := t.(*ast.StarExpr); ok {
