@@ -4,22 +4,21 @@
 //	m := linkauth.New(c) // c is a *client.Client
 //	mux.Handle("POST /session", m.Wrap(exchange))
 //
-// The handler, here exchange, runs only for a valid link token. [FromContext]
-// returns whose it is. Every other request gets a response from the table below.
-// Routers that take middleware as a function, such as chi, take the method
-// value: router.Use(m.Wrap).
+// The handler, here exchange, runs only for requests with a valid link token. It
+// gets the customer and workspace from [FromContext]. Other requests get one of the
+// responses in the table below. For routers that take middleware as a function,
+// such as chi, pass the method value: router.Use(m.Wrap).
 //
 // # Exchange the token for a session
 //
-// Each validation is a round trip to Oneloop and counts against its rate limits.
-// So wrap one route that exchanges the link token for a session of your own, as
-// above, and let the session admit what follows. That also keeps your pages
-// working while Oneloop is unavailable.
+// Each validation is a request to Oneloop and counts against its rate limits. So
+// wrap a single route that exchanges the link token for a session of your own, as
+// above, and let the session admit later requests. Your pages then keep working
+// while Oneloop is unavailable.
 //
-// A session lives on when its link token expires or is revoked, since nobody
-// validates the token again. Give sessions a fixed lifetime, no longer than a
-// revoked token may do harm, and end them yourself where that is too long. If
-// a revocation must take effect at once, wrap every route.
+// A session outlives its link token: nobody notices when the token expires or is
+// revoked. Give sessions a fixed lifetime, no longer than a revoked token may remain
+// in use. If a revocation must take effect at once, wrap every route.
 //
 // # Responses
 //
@@ -31,18 +30,19 @@
 //	the request's context is canceled              499
 //	any other error                                503     Retry-After
 //
-// Retry-After is what Oneloop asked for, from 1 to 60 seconds, and 5 seconds if
-// it asked for nothing. All responses have Cache-Control: no-store. None of them
-// repeats the token or anything that Oneloop sent. Status 499, which nginx logs
-// for a client that closed the connection, reaches nobody but the access log.
+// Retry-After is the wait that Oneloop asked for, limited to between 1 and 60
+// seconds, or 5 seconds if it didn't ask for any. All responses have Cache-Control:
+// no-store. They never contain the token or anything that Oneloop sent. nginx uses
+// status 499 for a client that closed the connection; only your access log shows it.
 //
-// A wrong SDK key is a 503, since the caller can't help it. So is a 404: the
-// API's contract has none, and a wrong base URL must not look as if every token
-// were bad. [WithFailure] logs these, or writes a response in another form.
+// A wrong SDK key leads to a 503, because the caller can't do anything about it. So
+// does a 404: it is not in the API's contract, and a wrong base URL must not make
+// every token look invalid. Use [WithFailure] to log these errors, or to write
+// responses in another format.
 //
 // # CORS
 //
-// If browsers call the route from another origin, put the handler that answers
-// CORS preflight requests outside of this middleware. A preflight request
-// carries no Authorization header, and would get status 401.
+// If browsers call the route from another origin, put the handler for CORS
+// preflight requests outside of this middleware. Preflight requests have no
+// Authorization header, so the middleware would respond with 401.
 package linkauth

@@ -12,7 +12,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/linkauth"
 )
 
-// The examples use the API in memory. A program leaves WithHTTPClient out.
+// newClient returns a Client that calls a fake API. A real program does not use
+// WithHTTPClient.
 func newClient(api *clienttest.API) *client.Client {
 	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
 	if err != nil {
@@ -41,7 +42,7 @@ func send(handler http.Handler, path, authorization string) {
 	fmt.Printf("%d %s\n", w.Code, w.Body.String())
 }
 
-// One route exchanges the link token for a session of the backend's own, which
+// One route exchanges the link token for a session of the backend. The session
 // admits all other requests.
 func Example() {
 	api := clienttest.NewAPI()
@@ -68,7 +69,7 @@ func Example() {
 	// 401 Unauthorized
 }
 
-// The link token comes in a header of the program's own.
+// The link token is in a custom header.
 func ExampleWithToken() {
 	c := newClient(clienttest.NewAPI())
 	m := linkauth.New(c, linkauth.WithToken(func(r *http.Request) string {
@@ -83,7 +84,7 @@ func ExampleWithToken() {
 	// Output: 200
 }
 
-// The program logs what went wrong, and responds with JSON.
+// The program logs the failure and responds with JSON.
 func ExampleWithFailure() {
 	m := linkauth.New(newClient(clienttest.NewAPI()), linkauth.WithFailure(
 		func(w http.ResponseWriter, _ *http.Request, f linkauth.Failure) {
@@ -99,8 +100,8 @@ func ExampleWithFailure() {
 	// 401 {"error":"not admitted"}
 }
 
-// A handler that generates link tokens. What Oneloop refuses here is not the
-// caller's mistake.
+// A handler generates link tokens. If Oneloop refuses the request, that is a bug in
+// the backend and not the caller's fault.
 func ExampleFailureOf() {
 	api := clienttest.NewAPI()
 	c := newClient(api)
@@ -131,7 +132,7 @@ func ExampleFailureOf() {
 	// 503 Service Unavailable
 }
 
-// A test of a handler puts the identity into the context itself.
+// A test of a handler adds the identity to the context.
 func ExampleNewContext() {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		v, _ := linkauth.FromContext(r.Context())

@@ -11,35 +11,35 @@ import (
 )
 
 var (
-	// ErrNoToken is the Failure.Err of a request without a link token.
+	// ErrNoToken is the Failure.Err for a request without a link token.
 	ErrNoToken = errors.New("linkauth: no link token")
-	// ErrNotValid is the Failure.Err of a request whose link token Oneloop reports
-	// as not valid, because it has expired or was revoked.
+	// ErrNotValid is the Failure.Err for a request with a link token that Oneloop
+	// reports as not valid, because it has expired or was revoked.
 	ErrNotValid = errors.New("linkauth: link token not valid")
 )
 
-// statusClientClosedRequest is what nginx logs if the client closed the
-// connection. Without it net/http would send, and log, a 200.
+// statusClientClosedRequest is the status that nginx logs if the client closed the
+// connection. Without a status, access logs would show net/http's default, 200.
 const statusClientClosedRequest = 499
 
 // A Failure says why a request was not admitted and how to respond.
 type Failure struct {
 	// Status is 401, 499 or 503.
 	Status int
-	// RetryAfter is when the caller may try again, in whole seconds from 1 to 60.
-	// It is 0 unless Status is 503.
+	// RetryAfter is how long the caller should wait before it tries again, in whole
+	// seconds from 1 to 60. It is 0 unless Status is 503.
 	RetryAfter time.Duration
-	// Err is ErrNoToken, ErrNotValid, or the Validator's error. Log it, but do not
-	// send it to the caller: it may quote Oneloop.
+	// Err is ErrNoToken, ErrNotValid, or the error of the Validator. Log it, but do
+	// not send it to the caller, because it may quote Oneloop's response.
 	Err error
 }
 
-// FailureOf classifies an error of either operation of package client, where
-// Middleware can't: in a handler that generates link tokens, for a WebSocket, or
-// for gRPC. ctx is the context of the request that the call was made for.
+// FailureOf classifies an error that a method of client.Client returned. Use it where
+// Middleware does not apply: in a handler that generates link tokens, with
+// WebSockets, or with gRPC. ctx is the context of the incoming request.
 //
-// ErrInvalidArgument and ErrBadRequest become a 401. When generating, they are a
-// bug of the backend, and its handler should respond with 500.
+// ErrInvalidArgument and ErrBadRequest result in a 401. In a handler that generates
+// link tokens, they mean a bug in the backend: change the Status to 500.
 func FailureOf(ctx context.Context, err error) Failure {
 	var resp *client.ErrorResponse
 	switch {
@@ -56,8 +56,8 @@ func FailureOf(ctx context.Context, err error) Failure {
 	}
 }
 
-// Write writes the default response: the headers that go with f, and the text
-// of the status.
+// Write writes the default response for f: the headers, and the text of the status
+// as the body.
 func (f Failure) Write(w http.ResponseWriter) {
 	f.setHeaders(w.Header())
 	http.Error(w, http.StatusText(f.Status), f.Status)

@@ -9,13 +9,13 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// A Validator decides whether a link token is valid. *client.Client is one.
+// A Validator validates link tokens. *client.Client implements it.
 type Validator interface {
 	ValidateLinkToken(ctx context.Context, linkToken string) (*client.LinkTokenValidation, error)
 }
 
-// Middleware admits requests by their link token. Make one with New. It is safe
-// for concurrent use.
+// A Middleware admits requests with a valid link token. Create one with New. It is
+// safe for concurrent use.
 type Middleware struct {
 	validator Validator
 	token     func(*http.Request) string
@@ -25,25 +25,26 @@ type Middleware struct {
 // An Option configures a Middleware.
 type Option func(*Middleware)
 
-// WithToken takes the link token from where token finds it, such as a header of
-// your own, instead of from Authorization: Bearer. White space around the result
-// is removed; if nothing remains, the request has no token. Avoid query
-// parameters: URLs end up in logs.
+// WithToken sets a function that returns the link token of a request, for example
+// from a custom header. By default, the token is read from the Authorization header
+// with the Bearer scheme. White space around the token is removed. If nothing
+// remains, the request has no token. Avoid query parameters, because URLs end up in
+// logs.
 func WithToken(token func(*http.Request) string) Option {
 	return func(m *Middleware) { m.token = token }
 }
 
-// WithFailure calls failure for every request that is not admitted, to log it or
-// to write another response. The headers listed in the package documentation are
-// already set. If failure writes nothing, the default response is sent, as by
-// Failure.Write.
+// WithFailure sets a function that is called for every request that is not admitted.
+// It may log the failure, write a response, or both. The headers listed in the
+// package documentation are already set. If the function writes no response, the
+// Middleware writes the default one with Failure.Write.
 func WithFailure(failure func(http.ResponseWriter, *http.Request, Failure)) Option {
 	return func(m *Middleware) { m.failure = failure }
 }
 
-// New returns a Middleware that validates link tokens with v. Of two options
-// that set the same thing, the later one counts. It panics if v, an option, or
-// an option's function is nil, since that is a mistake in the program.
+// New returns a Middleware that validates link tokens with v. If two options set the
+// same thing, the later one wins. New panics if v, an option, or an option's
+// function is nil, because that is a bug in the program.
 func New(v Validator, opts ...Option) *Middleware {
 	m := &Middleware{v, bearer, func(http.ResponseWriter, *http.Request, Failure) {}}
 	for _, opt := range opts {
@@ -56,8 +57,8 @@ func New(v Validator, opts ...Option) *Middleware {
 	return m
 }
 
-// bearer returns the token of the Authorization header, or "" if there is none.
-// Of two headers, other software may have checked the one that we don't read.
+// bearer returns the token from the Authorization header, or "". It refuses two such
+// headers: software in front of the backend may have checked the other one.
 func bearer(r *http.Request) string {
 	if headers := r.Header["Authorization"]; len(headers) == 1 {
 		if scheme, token, _ := strings.Cut(headers[0], " "); strings.EqualFold(scheme, "Bearer") {
@@ -67,8 +68,8 @@ func bearer(r *http.Request) string {
 	return ""
 }
 
-// Wrap returns a handler that calls next only for requests with a valid link
-// token. next finds the validation with FromContext.
+// Wrap returns a handler that calls next only for requests with a valid link token.
+// In next, FromContext returns the validation. Wrap panics if next is nil.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		panic("linkauth: Wrap: nil handler")
@@ -88,7 +89,8 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// validate returns a valid validation, or an error.
+// validate validates the link token of r. It returns an error unless the token is
+// valid.
 func (m *Middleware) validate(r *http.Request) (*client.LinkTokenValidation, error) {
 	token := strings.TrimSpace(m.token(r))
 	if token == "" {
@@ -103,8 +105,8 @@ func (m *Middleware) validate(r *http.Request) (*client.LinkTokenValidation, err
 	return v, err
 }
 
-// A recorder knows whether WithFailure's function has written a response. If
-// there is none, net/http sends a 200.
+// A recorder records whether WithFailure's function has written a response. Without
+// any, net/http would send a 200.
 type recorder struct {
 	http.ResponseWriter
 	wrote bool
@@ -115,14 +117,14 @@ func (r *recorder) Write(b []byte) (int, error) { r.wrote = true; return r.Respo
 
 type contextKey struct{}
 
-// NewContext returns a copy of ctx in which FromContext finds v. Middleware does
-// that for the requests it admits; use it to test a handler on its own.
+// NewContext returns a copy of ctx that carries v, for FromContext to return. Use it
+// to test a handler without the Middleware.
 func NewContext(ctx context.Context, v client.LinkTokenValidation) context.Context {
 	return context.WithValue(ctx, contextKey{}, v)
 }
 
-// FromContext returns the validation of the link token that admitted the
-// request. It returns false if no Middleware wraps the handler.
+// FromContext returns the validation of the request's link token. It returns false
+// if the request did not pass a Middleware.
 func FromContext(ctx context.Context) (client.LinkTokenValidation, bool) {
 	v, ok := ctx.Value(contextKey{}).(client.LinkTokenValidation)
 	return v, ok

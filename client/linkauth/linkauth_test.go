@@ -21,7 +21,7 @@ const (
 	noToken      = `Bearer realm="link token"`
 	invalidToken = `Bearer realm="link token", error="invalid_token"`
 
-	// secret stands for what only Oneloop's side may know.
+	// secret represents text from Oneloop, which callers must not see.
 	secret = "oneloop-internal-detail"
 )
 
@@ -33,7 +33,7 @@ var ada = client.LinkTokenValidation{
 	ExternalBillingID: "billing_1",
 }
 
-// validatorFunc is a Validator that is one function.
+// A validatorFunc is a function that implements Validator.
 type validatorFunc func(ctx context.Context, linkToken string) (*client.LinkTokenValidation, error)
 
 func (f validatorFunc) ValidateLinkToken(ctx context.Context, linkToken string) (*client.LinkTokenValidation, error) {
@@ -54,7 +54,7 @@ func request(headers ...string) *http.Request {
 	return r
 }
 
-// welcome responds with the customer that linkauth admitted.
+// welcome responds with the customer from the context.
 var welcome = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	v, ok := linkauth.FromContext(r.Context())
 	fmt.Fprint(w, "welcome ", v.CustomerID, " ", ok)
@@ -66,7 +66,7 @@ func serve(m *linkauth.Middleware, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// wantFailure checks a response that must not come from welcome.
+// wantFailure checks the response to a request that was not admitted.
 func wantFailure(t *testing.T, w *httptest.ResponseRecorder, status int, challenge, retryAfter string) {
 	t.Helper()
 	if w.Code != status {
@@ -82,23 +82,23 @@ func wantFailure(t *testing.T, w *httptest.ResponseRecorder, status int, challen
 		}
 	}
 	if got, want := w.Body.String(), http.StatusText(status)+"\n"; got != want {
-		t.Errorf("got the body %q, want %q", got, want)
+		t.Errorf("got body %q, want %q", got, want)
 	}
 	if all := fmt.Sprint(w.Header(), w.Body); strings.Contains(all, secret) || strings.Contains(all, "lt_") {
-		t.Errorf("the response repeats a secret: %s", all)
+		t.Errorf("the response contains a secret: %s", all)
 	}
 }
 
 func TestTokenFromHeader(t *testing.T) {
 	for name, test := range map[string]struct {
 		headers []string
-		want    string // what the validator gets; "" if it must not be called
+		want    string // the token that the validator receives; "" if it must not be called
 	}{
 		"bearer":                {[]string{"Bearer lt_1"}, "lt_1"},
 		"lower case":            {[]string{"bearer lt_1"}, "lt_1"},
 		"upper case":            {[]string{"BEARER lt_1"}, "lt_1"},
-		"more space":            {[]string{"Bearer \t lt_1 \t"}, "lt_1"},
-		"two words":             {[]string{"Bearer lt_1 lt_2"}, "lt_1 lt_2"}, // which the client refuses
+		"extra space":           {[]string{"Bearer \t lt_1 \t"}, "lt_1"},
+		"two words":             {[]string{"Bearer lt_1 lt_2"}, "lt_1 lt_2"}, // the client refuses it
 		"no header":             {nil, ""},
 		"empty header":          {[]string{""}, ""},
 		"another scheme":        {[]string{"Basic lt_1"}, ""},
@@ -122,7 +122,7 @@ func TestTokenFromHeader(t *testing.T) {
 			}))
 			w := serve(m, request(test.headers...))
 			if got != test.want {
-				t.Errorf("the validator got %q, want %q", got, test.want)
+				t.Errorf("the validator received %q, want %q", got, test.want)
 			}
 			if test.want == "" {
 				wantFailure(t, w, http.StatusUnauthorized, noToken, "")
@@ -153,7 +153,7 @@ func TestDecision(t *testing.T) {
 		"any error":                  {failing(errors.New(secret)), 503, "", "5"},
 		"malformed response":         {failing(client.ErrMalformedResponse), 503, "", "5"},
 		"wrong SDK key":              {failing(&client.ErrorResponse{StatusCode: 401, Message: secret}), 503, "", "5"},
-		"SDK key may not":            {failing(&client.ErrorResponse{StatusCode: 403, Message: secret}), 503, "", "5"},
+		"SDK key not permitted":      {failing(&client.ErrorResponse{StatusCode: 403, Message: secret}), 503, "", "5"},
 		"wrong base URL":             {failing(&client.ErrorResponse{StatusCode: 404, Message: secret}), 503, "", "5"},
 		"redirect":                   {failing(&client.ErrorResponse{StatusCode: 302, Message: secret}), 503, "", "5"},
 		"server error":               {failing(&client.ErrorResponse{StatusCode: 500, Message: secret}), 503, "", "5"},
@@ -172,16 +172,16 @@ func TestDecision(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	for name, test := range map[string]struct {
-		asked time.Duration
-		want  string
+		retryAfter time.Duration // from Oneloop
+		want       string        // the header
 	}{
 		"negative":            {-time.Second, "5"},
 		"none":                {0, "5"},
 		"the shortest":        {1, "1"},
 		"half a second":       {500 * time.Millisecond, "1"},
 		"a second":            {time.Second, "1"},
-		"a little more":       {time.Second + 1, "2"},
-		"one and a half":      {1500 * time.Millisecond, "2"},
+		"a second and 1 ns":   {time.Second + 1, "2"},
+		"a second and a half": {1500 * time.Millisecond, "2"},
 		"almost a minute":     {time.Minute - 1, "60"},
 		"a minute":            {time.Minute, "60"},
 		"more than a minute":  {time.Minute + 1, "60"},
@@ -191,21 +191,22 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := fmt.Errorf("wrapped: %w", &client.ErrorResponse{StatusCode: 503, RetryAfter: test.asked})
+			err := fmt.Errorf("wrapped: %w", &client.ErrorResponse{StatusCode: 503, RetryAfter: test.retryAfter})
 			w := serve(linkauth.New(failing(err)), request("Bearer lt_1"))
 			wantFailure(t, w, http.StatusServiceUnavailable, "", test.want)
 		})
 	}
 }
 
-func TestStatusesAreThoseOfREADME(t *testing.T) {
+func TestStatusesMatchREADME(t *testing.T) {
 	readme.CheckStatuses(t, "validating", func(ctx context.Context, err error) int {
 		return serve(linkauth.New(failing(err)), request("Bearer lt_1").WithContext(ctx)).Code
 	})
 }
 
-// TestRequestContext has the request's own context end while the validator is
-// asked: a caller who left against a deadline, at which the caller still waits.
+// TestRequestContext ends the request's context during validation. If it is
+// canceled, the caller has disconnected. If its deadline passes, the caller is still
+// waiting for a response.
 func TestRequestContext(t *testing.T) {
 	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, time.Second)
@@ -249,7 +250,7 @@ func TestRequestContext(t *testing.T) {
 	}
 }
 
-// TestWithClient runs over the real client and the API in memory.
+// TestWithClient uses a real Client with the fake API.
 func TestWithClient(t *testing.T) {
 	for name, test := range map[string]struct {
 		before func(*clienttest.API, *client.LinkToken)
@@ -259,7 +260,7 @@ func TestWithClient(t *testing.T) {
 		"valid":        {func(*clienttest.API, *client.LinkToken) {}, "", 200},
 		"unknown":      {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = "lt_unknown" }, "", 401},
 		"dot segments": {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = ".." }, "", 401},
-		"a path":       {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = "../link-token" }, "", 401},
+		"path":         {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = "../link-token" }, "", 401},
 		"revoked":      {func(api *clienttest.API, lt *client.LinkToken) { api.Revoke(lt.Token) }, "", 401},
 		"expired":      {func(api *clienttest.API, _ *client.LinkToken) { api.Advance(time.Hour) }, "", 401},
 		"wrong key":    {func(*clienttest.API, *client.LinkToken) {}, "sdk_wrong", 503},
@@ -310,27 +311,26 @@ func TestWithToken(t *testing.T) {
 func TestWithFailure(t *testing.T) {
 	refused := &client.ErrorResponse{StatusCode: 503, RetryAfter: 1500 * time.Millisecond}
 	for name, test := range map[string]struct {
-		header   string
-		write    func(http.ResponseWriter)
-		want     linkauth.Failure
-		code     int
-		body     string
-		header1  string
-		expected string
+		authorization string
+		write         func(http.ResponseWriter)
+		want          linkauth.Failure
+		code          int
+		body          string
+		header, value string // one that the response must have
 	}{
-		"which writes nothing": {
+		"writes nothing": {
 			"Bearer lt_1", func(http.ResponseWriter) {},
 			linkauth.Failure{Status: 503, RetryAfter: 2 * time.Second, Err: refused}, 503, "Service Unavailable\n", "Retry-After", "2",
 		},
-		"which writes a header": {
+		"writes a header": {
 			"Bearer lt_1", func(w http.ResponseWriter) { w.WriteHeader(418) },
 			linkauth.Failure{Status: 503, RetryAfter: 2 * time.Second, Err: refused}, 418, "", "Retry-After", "2",
 		},
-		"which writes a body": {
+		"writes a body": {
 			"Bearer lt_1", func(w http.ResponseWriter) { fmt.Fprint(w, "later") },
 			linkauth.Failure{Status: 503, RetryAfter: 2 * time.Second, Err: refused}, 200, "later", "Cache-Control", "no-store",
 		},
-		"without a token": {
+		"no token": {
 			"", func(w http.ResponseWriter) { http.Error(w, "who are you?", http.StatusUnauthorized) },
 			linkauth.Failure{Status: 401, Err: linkauth.ErrNoToken}, 401, "who are you?\n", "WWW-Authenticate", noToken,
 		},
@@ -339,23 +339,23 @@ func TestWithFailure(t *testing.T) {
 			var got []linkauth.Failure
 			m := linkauth.New(failing(refused), linkauth.WithFailure(func(w http.ResponseWriter, r *http.Request, f linkauth.Failure) {
 				if r.URL.Path != "/session" {
-					t.Errorf("the function got the request for %s", r.URL)
+					t.Errorf("the function received the request for %s", r.URL)
 				}
 				got = append(got, f)
 				test.write(w)
 			}))
-			w := serve(m, request(test.header))
+			w := serve(m, request(test.authorization))
 			if len(got) != 1 || got[0] != test.want {
-				t.Errorf("the function got %+v, want %+v", got, test.want)
+				t.Errorf("the function received %+v, want %+v", got, test.want)
 			}
-			if w.Code != test.code || w.Body.String() != test.body || w.Header().Get(test.header1) != test.expected {
+			if w.Code != test.code || w.Body.String() != test.body || w.Header().Get(test.header) != test.value {
 				t.Errorf("got %d %q %v", w.Code, w.Body, w.Header())
 			}
 		})
 	}
 }
 
-func TestLaterOptionCounts(t *testing.T) {
+func TestLaterOptionWins(t *testing.T) {
 	none := linkauth.WithToken(func(*http.Request) string { return "" })
 	some := linkauth.WithToken(func(*http.Request) string { return "lt_1" })
 	if w := serve(linkauth.New(always(&ada, nil), none, some), request()); w.Code != http.StatusOK {
@@ -374,13 +374,13 @@ func TestFailureOf(t *testing.T) {
 		err  error
 		want linkauth.Failure
 	}{
-		"no token":          {t.Context(), linkauth.ErrNoToken, linkauth.Failure{Status: 401, Err: linkauth.ErrNoToken}},
-		"not valid":         {t.Context(), linkauth.ErrNotValid, linkauth.Failure{Status: 401, Err: linkauth.ErrNotValid}},
-		"invalid argument":  {t.Context(), client.ErrInvalidArgument, linkauth.Failure{Status: 401, Err: client.ErrInvalidArgument}},
-		"canceled":          {ended, context.Canceled, linkauth.Failure{Status: 499, Err: context.Canceled}},
-		"deadline":          {passed, context.DeadlineExceeded, linkauth.Failure{Status: 503, RetryAfter: 5 * time.Second, Err: context.DeadlineExceeded}},
-		"our SDK key":       {t.Context(), unauthorized, linkauth.Failure{Status: 503, RetryAfter: time.Minute, Err: unauthorized}},
-		"no error, a mixup": {t.Context(), nil, linkauth.Failure{Status: 503, RetryAfter: 5 * time.Second}},
+		"no token":         {t.Context(), linkauth.ErrNoToken, linkauth.Failure{Status: 401, Err: linkauth.ErrNoToken}},
+		"not valid":        {t.Context(), linkauth.ErrNotValid, linkauth.Failure{Status: 401, Err: linkauth.ErrNotValid}},
+		"invalid argument": {t.Context(), client.ErrInvalidArgument, linkauth.Failure{Status: 401, Err: client.ErrInvalidArgument}},
+		"canceled":         {ended, context.Canceled, linkauth.Failure{Status: 499, Err: context.Canceled}},
+		"deadline":         {passed, context.DeadlineExceeded, linkauth.Failure{Status: 503, RetryAfter: 5 * time.Second, Err: context.DeadlineExceeded}},
+		"wrong SDK key":    {t.Context(), unauthorized, linkauth.Failure{Status: 503, RetryAfter: time.Minute, Err: unauthorized}},
+		"no error":         {t.Context(), nil, linkauth.Failure{Status: 503, RetryAfter: 5 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -391,7 +391,7 @@ func TestFailureOf(t *testing.T) {
 	}
 }
 
-// TestFailureWrite has failures that a program has changed or made.
+// TestFailureWrite writes failures that a program has modified or constructed.
 func TestFailureWrite(t *testing.T) {
 	for name, test := range map[string]struct {
 		failure    linkauth.Failure
@@ -423,7 +423,7 @@ func TestContext(t *testing.T) {
 	if v, ok := linkauth.FromContext(linkauth.NewContext(t.Context(), ada)); !ok || v != ada {
 		t.Errorf("got %+v, %t, want %+v", v, ok, ada)
 	}
-	// What the validator returned may change later: the request keeps a copy.
+	// The request keeps a copy, so the validator may change its result later.
 	mine := ada
 	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		mine.CustomerID = "mallory"
@@ -441,13 +441,13 @@ func TestPanics(t *testing.T) {
 	valid := always(&ada, nil)
 	var noClient *client.Client
 	for name, wire := range map[string]func(){
-		"nil validator":         func() { linkauth.New(nil) },
-		"nil client":            func() { linkauth.New(noClient) },
-		"nil option":            func() { linkauth.New(valid, nil) },
-		"nil token function":    func() { linkauth.New(valid, linkauth.WithToken(nil)) },
-		"nil failure function":  func() { linkauth.New(valid, linkauth.WithFailure(nil)) },
-		"nil handler":           func() { linkauth.New(valid).Wrap(nil) },
-		"Middleware not by New": func() { new(linkauth.Middleware).Wrap(welcome).ServeHTTP(httptest.NewRecorder(), request()) },
+		"nil validator":        func() { linkauth.New(nil) },
+		"nil client":           func() { linkauth.New(noClient) },
+		"nil option":           func() { linkauth.New(valid, nil) },
+		"nil token function":   func() { linkauth.New(valid, linkauth.WithToken(nil)) },
+		"nil failure function": func() { linkauth.New(valid, linkauth.WithFailure(nil)) },
+		"nil handler":          func() { linkauth.New(valid).Wrap(nil) },
+		"zero Middleware":      func() { new(linkauth.Middleware).Wrap(welcome).ServeHTTP(httptest.NewRecorder(), request()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -460,7 +460,7 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// oneToken is Oneloop with a single link token.
+// oneToken is a fake of Oneloop that knows a single link token.
 type oneToken struct{}
 
 func (oneToken) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -474,8 +474,8 @@ func (oneToken) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// FuzzAuthorization sends any Authorization header through the real client. Only
-// the one link token may be admitted, and nothing but a 401 may come of the rest.
+// FuzzAuthorization uses a real Client and arbitrary Authorization headers. Only the
+// one link token may be admitted. All other headers must result in a 401.
 func FuzzAuthorization(f *testing.F) {
 	for _, seed := range []string{
 		"Bearer lt_good", "bearer   lt_good\t", "Bearer lt_goo", "Bearer", "", "Basic lt_good", "Bearer ../lt_good",
@@ -493,7 +493,7 @@ func FuzzAuthorization(f *testing.F) {
 		good := len(header) > len("Bearer ") && strings.EqualFold(header[:7], "Bearer ") && strings.TrimSpace(header[7:]) == "lt_good"
 		if good {
 			if w.Code != http.StatusOK {
-				t.Errorf("%q is refused with status %d", header, w.Code)
+				t.Errorf("%q: got status %d, want 200", header, w.Code)
 			}
 			return
 		}
