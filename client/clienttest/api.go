@@ -10,17 +10,16 @@ import (
 	"time"
 )
 
-// SDKKey is the SDK key that an API accepts unless WithSDKKey or
-// [API.SetSDKKey] names another.
+// SDKKey is the SDK key that an API accepts by default. WithSDKKey and
+// [API.SetSDKKey] change it.
 const SDKKey = "sdk_test"
 
-// defaultLifetime is the fake's choice: Oneloop does not document how long a link
-// token lives.
+// defaultLifetime is arbitrary: Oneloop does not document how long link tokens live.
 const defaultLifetime = 15 * time.Minute
 
-// An API is the Oneloop API in memory: an http.Handler and an
-// http.RoundTripper over the same state. It is safe for concurrent use. Make it
-// with [NewAPI].
+// An API is a fake of the Oneloop API. It is an http.Handler and an
+// http.RoundTripper, which share their state. It is safe for concurrent use. Create
+// one with [NewAPI].
 type API struct {
 	lifetime  time.Duration
 	now       func() time.Time
@@ -36,23 +35,23 @@ type API struct {
 
 type linkToken struct {
 	owner     Request
-	epoch     int64 // its expiry, as the contract's number
+	epoch     int64 // the expiry, as sent in responses
 	expiresAt time.Time
-	ended     bool // revoked, or expired ahead of time
+	ended     bool // revoked, or made to expire
 }
 
 // An Option configures an API.
 type Option func(*API)
 
-// WithLifetime sets how long link tokens live; the default is 15 minutes. With
-// zero or less they have expired when they are made.
+// WithLifetime sets how long link tokens live. The default is 15 minutes. With zero
+// or less, they are expired from the start.
 func WithLifetime(d time.Duration) Option { return func(a *API) { a.lifetime = d } }
 
-// WithClock sets the clock by which link tokens expire; the default is time.Now.
+// WithClock sets the clock by which link tokens expire. The default is time.Now.
 func WithClock(now func() time.Time) Option { return func(a *API) { a.now = now } }
 
-// WithSDKKey sets the SDK key that the API accepts; the default is [SDKKey]. With
-// "" it accepts none.
+// WithSDKKey sets the SDK key that the API accepts. The default is [SDKKey]. With "",
+// the API accepts no key.
 func WithSDKKey(key string) Option { return func(a *API) { a.sdkKey = key } }
 
 // NewAPI returns an API without link tokens.
@@ -68,36 +67,37 @@ func NewAPI(opts ...Option) *API {
 	return a
 }
 
-// HTTPClient returns an http.Client whose requests go to a, whatever their host:
+// HTTPClient returns an http.Client that sends all requests to a, whatever their
+// host:
 //
 //	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
 func (a *API) HTTPClient() *http.Client { return &http.Client{Transport: a} }
 
-// SetSDKKey replaces the SDK key that a accepts, as a rotation does. With "" it
-// accepts none, as after a revocation.
+// SetSDKKey changes the SDK key that a accepts, to test rotation. With "", a accepts
+// no key, as if it had been revoked.
 func (a *API) SetSDKKey(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sdkKey = key
 }
 
-// Advance adds d to the clock. Several calls add up; d may be negative. Tokens
-// that are generated later expire later by d, too; to end a single token without
-// that, use Expire.
+// Advance moves the clock forward by d, or back if d is negative. Tokens that are
+// generated afterwards also expire later by d. To make a single token expire, use
+// Expire.
 func (a *API) Advance(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.advanced += d
 }
 
-// Expire makes linkToken expire now, if it hasn't yet, and reports whether a had
-// made it. It doesn't move the clock. Unlike a revoked token, an expired one
-// validates with an expiry that has passed.
+// Expire makes linkToken expire now, unless it already has. It does not move the
+// clock. Validating the token then returns an ExpiresAt in the past, unlike after
+// Revoke. Expire returns false if a did not generate linkToken.
 func (a *API) Expire(linkToken string) bool {
-	if a.misuse() != "" { // then it never made a token
+	if a.misuse() != "" { // a has never generated a token
 		return false
 	}
-	now := a.now() // before the lock: a test's clock may call a
+	now := a.now() // before locking, because a test's clock may call a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t, ok := a.tokens[linkToken]
@@ -112,7 +112,7 @@ func (a *API) Expire(linkToken string) bool {
 	return true
 }
 
-// Revoke makes linkToken invalid, and reports whether a had made it.
+// Revoke makes linkToken invalid. It returns false if a did not generate linkToken.
 func (a *API) Revoke(linkToken string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -123,15 +123,15 @@ func (a *API) Revoke(linkToken string) bool {
 	return ok
 }
 
-// Requests returns the requests that a received, the oldest first. Requests that
-// it refused and requests that met a fault are among them.
+// Requests returns all requests that a has received, oldest first. They include
+// requests that a refused or that met a fault.
 func (a *API) Requests() []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.requests)
 }
 
-// misuse returns what is wrong with how a was made, or "".
+// misuse says how a was created incorrectly. It returns "" if it was not.
 func (a *API) misuse() string {
 	switch {
 	case a.tokens == nil:
@@ -144,10 +144,10 @@ func (a *API) misuse() string {
 	return ""
 }
 
-// serve returns the response to r, or the error with which its connection ends.
+// serve returns the response to r, or an error if its connection must be cut.
 func (a *API) serve(r *http.Request) (response, error) {
 	request, refusal := read(r)
-	if r.Body != nil { // net/http notices that a client has left only after the body
+	if r.Body != nil { // net/http doesn't notice a disconnect before the body is read
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
 	if what := a.misuse(); what != "" {
@@ -167,7 +167,7 @@ func (a *API) serve(r *http.Request) (response, error) {
 	return a.respond(r, request, refusal), nil
 }
 
-// record keeps the request and returns the fault that it meets, if any.
+// record stores the request, and returns the fault for it, if there is one.
 func (a *API) record(r Request) (fault Fault, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,7 +183,7 @@ func (a *API) record(r Request) (fault Fault, ok bool) {
 	return fault, true
 }
 
-// respond acts on a request, and responds as if there were no faults.
+// respond processes a request as if there were no faults.
 func (a *API) respond(r *http.Request, request Request, refusal *response) response {
 	switch {
 	case refusal != nil && request.Operation == "":
@@ -199,8 +199,8 @@ func (a *API) respond(r *http.Request, request Request, refusal *response) respo
 	}
 }
 
-// authorized reports whether r has the SDK key. RFC 9110 lets the scheme be in
-// any case.
+// authorized reports whether r has the SDK key. The scheme is case-insensitive (RFC
+// 9110).
 func (a *API) authorized(r *http.Request) bool {
 	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	a.mu.Lock()
@@ -209,7 +209,7 @@ func (a *API) authorized(r *http.Request) bool {
 }
 
 func (a *API) generate(r Request) response {
-	now := a.now() // before the lock: a test's clock may call a
+	now := a.now() // before locking, because a test's clock may call a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	expiresAt := now.Add(a.advanced + a.lifetime)
@@ -227,7 +227,7 @@ func (a *API) generate(r Request) response {
 }
 
 func (a *API) validate(r Request) response {
-	now := a.now() // before the lock: a test's clock may call a
+	now := a.now() // before locking, because a test's clock may call a
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t, ok := a.tokens[r.LinkToken]
@@ -249,9 +249,9 @@ func (a *API) validate(r Request) response {
 	})
 }
 
-// epoch returns t as the contract's number, and the time that this number means.
-// It is in milliseconds, except before March 1973: package client would take so
-// few milliseconds for seconds.
+// epoch converts t to the number used in responses, and returns that number and the
+// time it represents. The number is in milliseconds. For times before March 1973 it
+// is in seconds, because package client takes such small numbers for seconds.
 func epoch(t time.Time) (int64, time.Time) {
 	if ms := t.UnixMilli(); ms >= 1e11 {
 		return ms, time.UnixMilli(ms)

@@ -19,7 +19,7 @@ import (
 
 var request = client.GenerateLinkTokenRequest{CustomerID: "c1", WorkspaceID: "w1", ExternalBillingID: "b1"}
 
-// once is a policy that shows each response as it is.
+// once disables retries, so that tests see each response.
 var once = client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1})
 
 func newClient(tb testing.TB, api *clienttest.API, opts ...client.Option) *client.Client {
@@ -31,7 +31,7 @@ func newClient(tb testing.TB, api *clienttest.API, opts ...client.Option) *clien
 	return c
 }
 
-// bothWays runs test in memory and on a socket.
+// bothWays runs test twice: in memory and on a socket.
 func bothWays(t *testing.T, test func(t *testing.T, api *clienttest.API, c *client.Client)) {
 	t.Helper()
 	t.Run("in memory", func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestClockAndLifetime(t *testing.T) {
 	expired := clienttest.NewAPI(clienttest.WithLifetime(0))
 	c := newClient(t, expired)
 	if v, err := c.ValidateLinkToken(t.Context(), mustGenerate(t, c).Token); err != nil || v.Valid {
-		t.Errorf("got %+v, %v, want a token that is born expired", v, err)
+		t.Errorf("got %+v, %v, want a token that has already expired", v, err)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestRevoke(t *testing.T) {
 	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
 		token := mustGenerate(t, c)
 		if !api.Revoke(token.Token) || api.Revoke("another") {
-			t.Error("Revoke does not know which token it made")
+			t.Error("Revoke returned false for a generated token, or true for another one")
 		}
 		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid {
 			t.Errorf("got %+v, %v, want an invalid token", v, err)
@@ -126,7 +126,7 @@ func TestExpire(t *testing.T) {
 	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
 		token, other := mustGenerate(t, c), mustGenerate(t, c)
 		if !api.Expire(token.Token) || api.Expire("another") {
-			t.Error("Expire does not know which token it made")
+			t.Error("Expire returned false for a generated token, or true for another one")
 		}
 		v, err := c.ValidateLinkToken(t.Context(), token.Token)
 		if err != nil || v.Valid || v.ExpiresAt.After(time.Now()) || v.CustomerID != "c1" {
@@ -134,31 +134,31 @@ func TestExpire(t *testing.T) {
 		}
 		api.Advance(-time.Hour)
 		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid {
-			t.Errorf("an hour before: got %+v, %v, want it expired still", v, err)
+			t.Errorf("an hour earlier: got %+v, %v, want it to remain expired", v, err)
 		}
 		api.Advance(time.Hour)
 		if v, err := c.ValidateLinkToken(t.Context(), other.Token); err != nil || !v.Valid || !v.ExpiresAt.Equal(other.ExpiresAt) {
-			t.Errorf("another token: got %+v, %v, want it unchanged", v, err)
+			t.Errorf("other token: got %+v, %v, want it unchanged", v, err)
 		}
 	})
 }
 
-// A token that has expired keeps its expiry, and none expires before 1970, which
-// would break the contract.
-func TestExpireKeepsTheContract(t *testing.T) {
+// Expire does not change the expiry of an expired token, and never sets one before
+// 1970, which the contract does not allow.
+func TestExpireLimits(t *testing.T) {
 	now := time.Unix(-60, 0)
 	api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { return now }))
 	c := newClient(t, api)
 	token := mustGenerate(t, c)
 	api.Expire(token.Token)
 	if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid || v.ExpiresAt.Unix() != 1 {
-		t.Errorf("before 1970: got %+v, %v, want it to have expired at 1 s", v, err)
+		t.Errorf("before 1970: got %+v, %v, want expiry at Unix time 1", v, err)
 	}
 	token = mustGenerate(t, c)
 	api.Advance(24 * time.Hour)
 	api.Expire(token.Token)
 	if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid || !v.ExpiresAt.Equal(token.ExpiresAt) {
-		t.Errorf("after its expiry: got %+v, %v, want that of %+v", v, err, token)
+		t.Errorf("after its expiry: got %+v, %v, want expiry at %v", v, err, token.ExpiresAt)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestSDKKeys(t *testing.T) {
 		{"rotated, client with the old key", "sdk_second", "sdk_first", client.ErrUnauthorized},
 		{"rotated, client with the new key", "sdk_second", "sdk_second", nil},
 		{"revoked", "", "sdk_second", client.ErrUnauthorized},
-		{"the default key, which nobody set", "sdk_second", clienttest.SDKKey, client.ErrUnauthorized},
+		{"client with the default key", "sdk_second", clienttest.SDKKey, client.ErrUnauthorized},
 	} {
 		api.SetSDKKey(step.accepted)
 		key = step.sent
@@ -188,7 +188,7 @@ func TestSDKKeys(t *testing.T) {
 	}
 	status, _ := send(t, clienttest.NewAPI(clienttest.WithSDKKey("")), "GET", "/api/v1/link-token/t", "Bearer ", "", "")
 	if status != 401 {
-		t.Errorf("an empty key where none is accepted gives %d, want 401", status)
+		t.Errorf("got %d for an empty key, want 401", status)
 	}
 }
 
@@ -200,7 +200,7 @@ func TestUnknownToken(t *testing.T) {
 	})
 }
 
-// send sends a request as no client of ours would.
+// send sends a request that package client would not send.
 func send(t *testing.T, api *clienttest.API, method, path, authorization, contentType, body string) (int, string) {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
@@ -218,7 +218,7 @@ func send(t *testing.T, api *clienttest.API, method, path, authorization, conten
 		t.Fatalf("%s %s: %v in %s", method, path, err, w.Body)
 	}
 	if w.Code != 200 && (refusal.Error.Code != w.Code || refusal.Error.Message == "") {
-		t.Errorf("%s %s: %d with %s, which is not the contract's error shape", method, path, w.Code, w.Body)
+		t.Errorf("%s %s: got %d %s, want the API's error format", method, path, w.Code, w.Body)
 	}
 	return w.Code, refusal.Error.Message
 }
@@ -296,7 +296,7 @@ func TestMisuse(t *testing.T) {
 				t.Errorf("got %v, want 501 with %q", err, test.want)
 			}
 			if test.api.Expire("lt_1") || test.api.Revoke("lt_1") {
-				t.Error("it knows a link token that it never made")
+				t.Error("Expire or Revoke returned true for an unknown token")
 			}
 		})
 	}
@@ -317,16 +317,16 @@ func TestRequests(t *testing.T) {
 		}
 		got[0].CustomerID = "changed"
 		if api.Requests()[0].CustomerID != "c1" {
-			t.Error("Requests handed out its own slice")
+			t.Error("Requests did not return a copy")
 		}
 		if strings.Contains(fmt.Sprintf("%+v", got), clienttest.SDKKey) {
-			t.Error("the requests hold the SDK key")
+			t.Error("the requests contain the SDK key")
 		}
 	})
 	api := clienttest.NewAPI()
 	send(t, api, "GET", "/elsewhere", "", "", "")
 	if got := api.Requests(); !reflect.DeepEqual(got, []clienttest.Request{{}}) {
-		t.Errorf("got %+v, want one request of no operation", got)
+		t.Errorf("got %+v, want one request without an operation", got)
 	}
 }
 
@@ -343,8 +343,8 @@ func TestRequestsAsJSON(t *testing.T) {
 	}
 }
 
-// Of two problems, the message always names the first.
-func TestMessagesDoNotVary(t *testing.T) {
+// If a request has two problems, the message always names the first.
+func TestMessagesAreDeterministic(t *testing.T) {
 	for range 100 {
 		_, message := send(t, clienttest.NewAPI(), "POST", "/api/v1/link-token", "Bearer "+clienttest.SDKKey, "application/json", `{"externalBillingId":1}`)
 		if want := "customerId is missing or not a string"; message != want {
@@ -353,7 +353,7 @@ func TestMessagesDoNotVary(t *testing.T) {
 	}
 }
 
-func TestEndedContext(t *testing.T) {
+func TestContextDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://oneloop.example/api/v1/link-token/t", nil)
@@ -366,7 +366,7 @@ func TestEndedContext(t *testing.T) {
 	}
 }
 
-// A clock that asks the API does not deadlock.
+// A clock that calls the API must not cause a deadlock.
 func TestClockMayCallTheAPI(t *testing.T) {
 	var api *clienttest.API
 	api = clienttest.NewAPI(clienttest.WithClock(func() time.Time {
@@ -401,7 +401,7 @@ func TestConcurrentUse(t *testing.T) {
 		}
 		wg.Wait()
 		if got := len(api.Requests()); got != 640 {
-			t.Errorf("%d requests were kept, want 640", got)
+			t.Errorf("Requests returned %d requests, want 640", got)
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// admits stands for your own code, which is to be tested.
+// admits stands in for the code that you want to test.
 func admits(ctx context.Context, tokens validator, linkToken string) string {
 	v, err := tokens.ValidateLinkToken(ctx, linkToken)
 	switch {
@@ -30,7 +30,7 @@ func admits(ctx context.Context, tokens validator, linkToken string) string {
 	}
 }
 
-// validator is what your code needs of a *client.Client.
+// validator is the part of *client.Client that your code uses.
 type validator interface {
 	ValidateLinkToken(ctx context.Context, linkToken string) (*client.LinkTokenValidation, error)
 }
@@ -65,10 +65,10 @@ func ExampleAPI_Queue() {
 	// try later
 }
 
-// An outage that lasts until the test ends it. The bubble's clock makes the
-// client's waits take no time.
+// The outage lasts until the test ends it. In a synctest bubble, the client's waits
+// take no time.
 func Example_outage() {
-	t := new(testing.T) // in a test, its argument
+	t := new(testing.T) // in a test, use its argument
 	synctest.Test(t, func(t *testing.T) {
 		api := clienttest.NewAPI()
 		c, _ := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
@@ -106,7 +106,7 @@ func ExampleAPI_ServeHTTP() {
 	// Output: no
 }
 
-// A fixed port, for programs that ONELOOP_BASE_URL sends to the fake.
+// The fake listens on a fixed port, for programs that read ONELOOP_BASE_URL.
 func ExampleAPI_ServeHTTP_fixedPort() {
 	err := http.ListenAndServe("127.0.0.1:8090", clienttest.NewAPI())
 	log.Fatal(err)
@@ -124,7 +124,7 @@ func Example_httpmock() {
 	// Output: welcome, ada
 }
 
-// unavailable is a validator whose Oneloop is down.
+// unavailable is a validator that behaves as if Oneloop were down.
 type unavailable struct{}
 
 func (unavailable) ValidateLinkToken(context.Context, string) (*client.LinkTokenValidation, error) {

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// A Fault is something that goes wrong with one request. The functions of this
-// package make faults; the zero Fault is misuse.
+// A Fault makes one request fail. Create faults with the functions of this package;
+// the zero Fault is misuse.
 type Fault struct {
-	// effect returns the fault's own response, or the error with which the
-	// connection ends, or neither: then the API responds as usual.
+	// effect returns the response, or an error if the connection must be cut. If it
+	// returns neither, the API responds as usual.
 	effect    func(context.Context) (*response, error)
-	late      bool   // the API acts before effect
+	late      bool   // the API processes the request before effect
 	operation string // "" for any
 	always    bool
 }
@@ -28,12 +28,12 @@ func (f Fault) strike(ctx context.Context) (*response, error) {
 	return f.effect(ctx)
 }
 
-// On returns a copy of f that waits for a request of operation, such as
-// "validateLinkToken". If the contract has no such operation, the next request
-// gets a 501 that says so.
+// On returns a copy of f that applies only to operation, which is
+// "generateLinkToken" or "validateLinkToken". If it is anything else, the fault
+// responds to the next request with a 501 that says so.
 func (f Fault) On(operation string) Fault {
 	if operation != generateLinkToken && operation != validateLinkToken {
-		unknown := misused("Fault.On: there is no operation " + strconv.Quote(operation))
+		unknown := misused("Fault.On: unknown operation " + strconv.Quote(operation))
 		unknown.always = f.always
 		return unknown
 	}
@@ -41,39 +41,38 @@ func (f Fault) On(operation string) Fault {
 	return f
 }
 
-// Always returns a copy of f that stays until [API.ClearFaults] and strikes every
-// request that fits it, instead of one.
+// Always returns a copy of f that applies to every matching request, and not only to
+// the first, until [API.ClearFaults] is called.
 func (f Fault) Always() Fault {
 	f.always = true
 	return f
 }
 
-// Queue appends faults to the queue. The first fault in the queue that fits a
-// request strikes it and leaves the queue, unless it is made with Always. A fault
-// fits any request, even one that is no operation, unless it is made with On.
-// Faults that no request has met stay in the queue.
+// Queue appends faults to the queue. For each request, the first matching fault in
+// the queue applies. It is then removed, unless it was created with Always. A fault
+// matches every request, even for an unknown path, unless it was created with On.
 func (a *API) Queue(faults ...Fault) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults = append(a.faults, faults...)
 }
 
-// ClearFaults empties the queue. Requests that a fault already holds up stay held
-// up.
+// ClearFaults empties the queue. It does not affect requests that a fault is already
+// delaying.
 func (a *API) ClearFaults() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults = nil
 }
 
-// Status responds with a status from 200 to 599 and a body of the contract's
-// error shape.
+// Status responds with a status from 200 to 599, and with the API's error format as
+// the body.
 func Status(status int) Fault {
 	return Answer(status, nil, string(errorResponse(status, http.StatusText(status)).body))
 }
 
-// StatusRetryAfter is Status with a Retry-After header: after in seconds,
-// rounded up. A negative after is 0.
+// StatusRetryAfter is like Status, but adds a Retry-After header with after in
+// seconds, rounded up. If after is negative, the header is 0.
 func StatusRetryAfter(status int, after time.Duration) Fault {
 	seconds := int64(max(0, after) / time.Second)
 	if after > time.Duration(seconds)*time.Second {
@@ -83,31 +82,32 @@ func StatusRetryAfter(status int, after time.Duration) Fault {
 		string(errorResponse(status, http.StatusText(status)).body))
 }
 
-// Answer responds with any status from 200 to 599, any header and any body. If
-// header has no Content-Type, it is application/json; if it has one without a
-// value ("Content-Type": nil), none is sent. Content-Length and Transfer-Encoding
-// in header are ignored. Answer copies header.
+// Answer responds with a status from 200 to 599 and with the given header and body.
+// The Content-Type is application/json unless header has one. If header has it
+// without a value ("Content-Type": nil), none is sent. Content-Length and
+// Transfer-Encoding in header are ignored. Answer copies header.
 func Answer(status int, header http.Header, body string) Fault {
 	if status < 200 || status > 599 {
-		return misused("a fault has status " + strconv.Itoa(status))
+		return misused("a fault has status " + strconv.Itoa(status) + ", want 200 to 599")
 	}
 	resp := newResponse(status, header, []byte(body))
 	return Fault{effect: func(context.Context) (*response, error) { return &resp, nil }}
 }
 
-// misused is a fault that tells a test what it did wrong.
+// misused returns a fault that responds with the description of a misuse.
 func misused(what string) Fault {
 	resp := misuseResponse(what)
 	return Fault{effect: func(context.Context) (*response, error) { return &resp, nil }}
 }
 
-// Cut ends the connection before the API acts. The client sees no status.
+// Cut closes the connection before the API processes the request. The client
+// receives no status.
 func Cut() Fault {
 	return Fault{effect: reset}
 }
 
-// CutAnswer lets the API act, and ends the connection before the client has the
-// response: after it, a generated link token exists that nobody knows.
+// CutAnswer lets the API process the request, and then closes the connection instead
+// of responding. For generateLinkToken, this leaves a link token that nobody knows.
 func CutAnswer() Fault {
 	return Fault{effect: reset, late: true}
 }
@@ -116,8 +116,8 @@ func reset(context.Context) (*response, error) {
 	return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 }
 
-// Silence sends nothing until the request's context ends; on a socket, until the
-// client has closed the connection.
+// Silence sends nothing until the request's context ends. On a socket, this is when
+// the client closes the connection.
 func Silence() Fault {
 	return Fault{effect: func(ctx context.Context) (*response, error) {
 		<-ctx.Done()
@@ -125,7 +125,7 @@ func Silence() Fault {
 	}}
 }
 
-// Delay responds as usual after d, unless the request's context ends before.
+// Delay responds as usual after d, unless the request's context ends first.
 func Delay(d time.Duration) Fault {
 	return Fault{effect: func(ctx context.Context) (*response, error) {
 		timer := time.NewTimer(d)

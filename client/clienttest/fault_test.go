@@ -45,7 +45,7 @@ func TestFaults(t *testing.T) {
 			"HTML":                 {clienttest.Answer(200, http.Header{"Content-Type": {"text/html"}}, "<html>"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
 			"no content type":      {clienttest.Answer(200, http.Header{"Content-Type": nil}, "{}"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
 			"a field missing":      {clienttest.Answer(200, nil, `{"valid":true}`), func(err error) bool { return strings.Contains(err.Error(), "expiresAt") }},
-			"another good body": {clienttest.Answer(200, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`),
+			"other valid body": {clienttest.Answer(200, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`),
 				func(err error) bool { return err == nil }},
 			"cut": {clienttest.Cut(), func(err error) bool {
 				var e *client.ErrorResponse
@@ -74,24 +74,25 @@ func TestFaults(t *testing.T) {
 		api.Queue(clienttest.Status(429))
 		for _, want := range []int{500, 503, 429} {
 			if got := response(validate()).StatusCode; got != want {
-				t.Errorf("got %d, want %d: faults are met in order", got, want)
+				t.Errorf("got %d, want %d: faults apply in order", got, want)
 			}
 		}
 	})
 }
 
-// The token whose generation is cut off exists, and the retry makes another.
+// The response to the first attempt is cut, but its token exists. The retry generates
+// another one.
 func TestCutAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		made := 0
-		api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { made++; return time.Now() }))
+		generated := 0
+		api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { generated++; return time.Now() }))
 		api.Queue(clienttest.CutAnswer())
-		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || made != 2 {
-			t.Errorf("got %v and %d link tokens, want 2", err, made)
+		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || generated != 2 {
+			t.Errorf("got %v and %d link tokens, want 2", err, generated)
 		}
 		api.Queue(clienttest.Cut())
-		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || made != 3 {
-			t.Errorf("got %v and %d link tokens, want 3", err, made)
+		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || generated != 3 {
+			t.Errorf("got %v and %d link tokens, want 3", err, generated)
 		}
 	})
 }
@@ -120,7 +121,7 @@ func TestOn(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 
-		// A fault that stays hides those of its operation behind it, and no others.
+		// A fault with Always hides later faults for the same operation, and no others.
 		api.Queue(onValidate(clienttest.Status(500)).Always(), onValidate(clienttest.Status(502)), clienttest.Status(403).Always().On("generateLinkToken"))
 		want = []int{500, 403, 500, 500, 403}
 		if got := []int{validate(), generate(), validate(), validate(), generate()}; !slices.Equal(got, want) {
@@ -134,23 +135,23 @@ func TestOn(t *testing.T) {
 
 		for _, operation := range []string{"", "validate", "ValidateLinkToken"} {
 			api.Queue(clienttest.CutAnswer().On(operation))
-			want := "clienttest: Fault.On: there is no operation " + strconv.Quote(operation)
+			want := "clienttest: Fault.On: unknown operation " + strconv.Quote(operation)
 			_, err := c.GenerateLinkToken(t.Context(), request)
 			var e *client.ErrorResponse
 			if !errors.As(err, &e) || e.StatusCode != 501 || e.Message != want {
-				t.Errorf("On(%q) gives %v, want 501 with %q", operation, err, want)
+				t.Errorf("On(%q): got %v, want 501 with %q", operation, err, want)
 			}
 		}
 		api.Queue(clienttest.Status(500).Always().On("validate"))
 		want = []int{501, 501}
 		if got := []int{validate(), generate()}; !slices.Equal(got, want) {
-			t.Errorf("an Always on no operation gives %v, want %v", got, want)
+			t.Errorf("Always with an unknown operation: got %v, want %v", got, want)
 		}
 	})
 }
 
-// status returns the status of a response that a call ended with: 200 without an
-// error, 0 without a response.
+// status returns the status of the response that a call received: 200 if err is nil,
+// and 0 if there was no response.
 func status(err error) int {
 	var e *client.ErrorResponse
 	switch {
@@ -162,7 +163,7 @@ func status(err error) int {
 	return 0
 }
 
-// On and Always leave the fault that they are called on as it is.
+// On and Always do not change the fault that they are called on.
 func TestFaultsAreValues(t *testing.T) {
 	once503 := clienttest.Status(503)
 	_ = once503.Always().On("generateLinkToken")
@@ -176,7 +177,7 @@ func TestFaultsAreValues(t *testing.T) {
 	}
 }
 
-func TestDelayEndsWithItsContext(t *testing.T) {
+func TestDelayContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := clienttest.NewAPI()
 		api.Queue(clienttest.Delay(time.Hour))
@@ -187,12 +188,12 @@ func TestDelayEndsWithItsContext(t *testing.T) {
 			t.Errorf("got %v, want DeadlineExceeded", err)
 		}
 		if got := time.Since(start); got != time.Second {
-			t.Errorf("it took %v, want 1s", got)
+			t.Errorf("the call took %v, want 1s", got)
 		}
 	})
 }
 
-// Retries, waits, timeouts and expiry run on the bubble's clock.
+// Retries, waits, timeouts and expiry use the bubble's clock.
 func TestInSynctest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := clienttest.NewAPI()
@@ -204,24 +205,24 @@ func TestInSynctest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := time.Since(start); got < 15*time.Second || got > 16*time.Second {
-			t.Errorf("it took %v, want 8 s of silence, 5 s of waiting, and 2 s of delay", got)
+			t.Errorf("the call took %v, want 8 s of silence, 5 s of waiting, and 2 s of delay", got)
 		}
 		time.Sleep(time.Until(token.ExpiresAt) - 1)
 		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || !v.Valid {
 			t.Errorf("before it expires: %+v, %v", v, err)
 		}
-		time.Sleep(time.Nanosecond) // now it is ExpiresAt
+		time.Sleep(time.Nanosecond) // until ExpiresAt
 		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid {
 			t.Errorf("when it expires: %+v, %v", v, err)
 		}
 	})
 }
 
-// Silence ends when the client goes, even if the request was not read as JSON.
-func TestSilenceOnASocketEnds(t *testing.T) {
+// Silence ends when the client disconnects, even if the body was not JSON.
+func TestSilenceOnSocket(t *testing.T) {
 	api := clienttest.NewAPI()
 	server := httptest.NewServer(api)
-	defer server.Close() // which waits for the handler
+	defer server.Close() // waits for the handler
 	api.Queue(clienttest.Silence())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()

@@ -10,16 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// The contract's operationIds.
+// The operations of the API.
 const (
 	generateLinkToken = "generateLinkToken"
 	validateLinkToken = "validateLinkToken"
 )
 
-// A Request is a request that an API received, as far as it could be read. It does
-// not contain the SDK key.
+// A Request describes a request that an API received. Fields that could not be read
+// are empty. It does not contain the SDK key.
 type Request struct {
-	// The contract's operationId; "" for a request that is no operation.
+	// "generateLinkToken" or "validateLinkToken"; "" for any other request.
 	Operation string `json:"operation"`
 
 	// The arguments of generateLinkToken.
@@ -31,8 +31,8 @@ type Request struct {
 	LinkToken string `json:"linkToken,omitempty"`
 }
 
-// read finds the operation, under any base path, and its arguments. If the API is
-// to refuse the request, it returns the response, too.
+// read returns the operation and the arguments of r, whatever its base path. If r is
+// not acceptable, read also returns the response that refuses it.
 func read(r *http.Request) (Request, *response) {
 	refuse := func(request Request, status int, message string) (Request, *response) {
 		refusal := errorResponse(status, message)
@@ -61,7 +61,8 @@ func read(r *http.Request) (Request, *response) {
 	}
 }
 
-// readGenerate returns the first problem of the request, or "".
+// readGenerate reads the arguments of generateLinkToken. If r is not acceptable,
+// problem says why.
 func readGenerate(r *http.Request) (request Request, problem string) {
 	request.Operation = generateLinkToken
 	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t != "application/json" {
@@ -74,7 +75,7 @@ func readGenerate(r *http.Request) (request Request, problem string) {
 	if err != nil {
 		return request, "the body could not be read"
 	}
-	var body map[string]any // unlike a struct's, its names are exact
+	var body map[string]any // unlike a struct, a map is case-sensitive
 	if json.Unmarshal(data, &body) != nil || !utf8.Valid(data) {
 		return request, "the body is not a JSON object"
 	}

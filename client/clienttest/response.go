@@ -8,14 +8,15 @@ import (
 	"strconv"
 )
 
-// A response is the same in memory and on a socket.
+// A response is a response of the API, in memory or on a socket.
 type response struct {
 	status int
-	header http.Header // canonical names; an empty value keeps net/http from adding a header
+	header http.Header // with canonical names; net/http adds no header that is present without a value
 	body   []byte
 }
 
-// newResponse copies header. The Content-Length is the body's, whatever header says.
+// newResponse copies header. It sets Content-Length to the length of the body, even
+// if header has another value.
 func newResponse(status int, header http.Header, body []byte) response {
 	r := response{status, http.Header{}, body}
 	for _, name := range slices.Sorted(maps.Keys(header)) {
@@ -36,12 +37,12 @@ func newResponse(status int, header http.Header, body []byte) response {
 }
 
 func jsonResponse(status int, body any) response {
-	encoded, _ := json.Marshal(body) // of this package's types: it can't fail
+	encoded, _ := json.Marshal(body) // can't fail for the types of this package
 	return newResponse(status, nil, encoded)
 }
 
-// errorResponse has the contract's error shape. The code and the wording of the
-// message are the fake's choice.
+// errorResponse returns a response in the API's error format. Oneloop documents
+// neither its codes nor its messages, so these are the fake's own.
 func errorResponse(status int, message string) response {
 	type detail struct {
 		Code    int    `json:"code"`
@@ -52,8 +53,8 @@ func errorResponse(status int, message string) response {
 	}{detail{status, message}})
 }
 
-// misuseResponse tells a test what it did wrong, with a status that package client
-// doesn't retry.
+// misuseResponse returns a response that describes a test's misuse of the package.
+// Package client does not retry its status.
 func misuseResponse(what string) response {
 	return errorResponse(http.StatusNotImplemented, "clienttest: "+what)
 }

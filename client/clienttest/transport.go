@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// RoundTrip implements http.RoundTripper: it responds to req without a socket.
+// RoundTrip implements http.RoundTripper. It responds to req without a socket.
 func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
@@ -39,11 +39,12 @@ func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// ServeHTTP implements http.Handler. httptest.NewServer(a) puts a on a socket.
+// ServeHTTP implements http.Handler. Use httptest.NewServer(a) to serve a on a
+// socket.
 //
-// A fault that ends the connection closes it. Where that is impossible, over
-// HTTP/2 and into an httptest.ResponseRecorder, ServeHTTP panics with
-// http.ErrAbortHandler, as net/http asks of handlers.
+// If a fault cuts the connection, ServeHTTP closes it. That is not possible over
+// HTTP/2 or with an httptest.ResponseRecorder. ServeHTTP then panics with
+// http.ErrAbortHandler, which is net/http's way to abort a response.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resp, err := a.serve(r)
 	if err != nil {
@@ -57,13 +58,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(resp.body)
 }
 
-// cut closes the connection. If it sent nothing at all, net/http's client would
-// send a GET on a kept-alive connection again, so that a GET's ends within the
-// status line, before the status.
+// cut closes the connection. If a reused connection ends without a single byte,
+// net/http's client resends a GET. To prevent that, cut sends the beginning of a
+// status line, but no status, unless the request is a POST.
 func cut(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // which net/http does not log
+		panic(http.ErrAbortHandler) // net/http does not log it
 	}
 	if r.Method != http.MethodPost {
 		_, _ = io.WriteString(conn, "HTTP/1.1 ")

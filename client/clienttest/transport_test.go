@@ -14,8 +14,9 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// The same header arrives in memory and on a socket, where net/http adds a Date.
-func TestHeadersAreTheSame(t *testing.T) {
+// Response headers are the same in memory and on a socket, except for the Date that
+// net/http adds.
+func TestHeaders(t *testing.T) {
 	long := strings.Repeat("x", 64<<10) // too long for net/http to compute its length
 	for name, test := range map[string]struct {
 		status int
@@ -78,7 +79,7 @@ func TestHeadersAreCopied(t *testing.T) {
 	}
 }
 
-// No client can take a cut for a response: what it receives holds no status.
+// A client must not mistake a cut for a response, so it receives no status.
 func TestCutSendsNoStatus(t *testing.T) {
 	for name, fault := range map[string]clienttest.Fault{"Cut": clienttest.Cut(), "CutAnswer": clienttest.CutAnswer()} {
 		api := clienttest.NewAPI()
@@ -94,13 +95,13 @@ func TestCutSendsNoStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := io.ReadAll(conn); err != nil || strings.Contains(string(got), "\n") || strings.ContainsAny(string(got), "2345") {
-			t.Errorf("%s sends %q, %v", name, got, err)
+			t.Errorf("%s: got %q, %v, want no status", name, got, err)
 		}
 	}
 }
 
-// net/http's client sends a GET on a kept-alive connection again if the connection
-// is closed before the first byte of a response. A cut must not look like that.
+// net/http's client resends a GET if a reused connection is closed before the first
+// byte of the response. It must not resend a request that was cut.
 func TestCutIsNotReplayed(t *testing.T) {
 	api := clienttest.NewAPI()
 	server := httptest.NewServer(api)
@@ -118,9 +119,9 @@ func TestCutIsNotReplayed(t *testing.T) {
 	}
 }
 
-// A POST whose connection is cut fails with a connection's error, in memory and
-// on a socket: examples and users' code tell it from a malformed response.
-func TestCutOfAPOST(t *testing.T) {
+// A POST that is cut fails with a connection error, in memory and on a socket, and
+// not with the error for a malformed response.
+func TestCutPOST(t *testing.T) {
 	api := clienttest.NewAPI()
 	server := httptest.NewServer(api)
 	defer server.Close()
@@ -157,14 +158,14 @@ func TestCutOverHTTP2(t *testing.T) {
 	}
 }
 
-func TestCutIntoARecorder(t *testing.T) {
+func TestCutRecorder(t *testing.T) {
 	api := clienttest.NewAPI()
 	api.Queue(clienttest.Cut())
 	defer func() {
 		if got := recover(); got != http.ErrAbortHandler {
-			t.Errorf("got the panic %v, want http.ErrAbortHandler", got)
+			t.Errorf("got panic %v, want http.ErrAbortHandler", got)
 		}
 	}()
 	api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
-	t.Error("a cut connection left a response")
+	t.Error("ServeHTTP did not panic")
 }
