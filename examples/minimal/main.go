@@ -1,17 +1,20 @@
-// Command minimal makes a link token and validates it.
+// Command minimal makes a link token and validates it. It calls a fake API in its
+// own process, so it needs no SDK key.
 package main
 
 import (
 	"context"
 	"fmt"
 	"log"
-	"os"
+	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
 func main() {
-	c, err := client.New(os.Getenv("ONELOOP_SDK_KEY"))
+	// To call Oneloop: client.New(os.Getenv("ONELOOP_SDK_KEY"))
+	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -24,7 +27,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("The link token expires at", token.ExpiresAt)
+	fmt.Println("The link token expires in", time.Until(token.ExpiresAt).Round(time.Second))
 
 	validation, err := c.ValidateLinkToken(ctx, token.Token)
 	if err != nil {

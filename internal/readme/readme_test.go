@@ -2,6 +2,11 @@ package readme
 
 import (
 	"errors"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,31 +44,90 @@ func sources(t *testing.T) map[string]string {
 	return files
 }
 
-// flat is Go source without indentation and line ends that carry no meaning.
-func flat(source string) string {
-	lines := strings.Split(strings.ReplaceAll(source, "\r\n", "\n"), "\n")
-	for i := range lines {
-		lines[i] = strings.TrimSpace(lines[i])
+func snippets(t *testing.T) (snippets []string) {
+	t.Helper()
+	for _, match := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme(t), -1) {
+		snippets = append(snippets, match[1])
 	}
-	return strings.TrimSpace(strings.Join(lines, "\n"))
-}
-
-// Every Go snippet is part of a file that is compiled and run by a test. The
-// indentation may differ.
-func TestSnippetsAreCompiled(t *testing.T) {
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
-	if len(snippets) < 5 {
+	if len(snippets) < 4 {
 		t.Fatalf("README.md has %d Go snippets", len(snippets))
 	}
+	return snippets
+}
+
+// Every Go snippet is part of a file that is compiled and run by a test. Readers
+// copy it into a file of their own: it is a whole file, or whole declarations that
+// need no name but those of imports and of snippets before it.
+func TestSnippets(t *testing.T) {
 	files := sources(t)
-	for _, snippet := range snippets {
-		found := false
+	before := ""
+	for _, snippet := range snippets(t) {
+		var from string
 		for path, source := range files {
 			isTest := strings.HasSuffix(path, "_test.go") || strings.Contains(path, "examples")
-			found = found || isTest && strings.Contains(flat(source), flat(snippet[1]))
+			if isTest && strings.Contains(source, snippet) {
+				from = source
+			}
 		}
-		if !found {
-			t.Errorf("no test or example contains this snippet of README.md:\n%s", snippet[1])
+		if from == "" {
+			t.Errorf("no test or example contains this snippet of README.md:\n%s", snippet)
+			continue
+		}
+		file := snippet
+		if !strings.HasPrefix(file, "package ") {
+			_, imports, _ := strings.Cut(from, "\nimport (")
+			imports, _, _ = strings.Cut(imports, "\n)")
+			file = "package p\n\nimport (" + imports + "\n)\n\n" + snippet
+		}
+		if formatted, err := format.Source([]byte(file)); err != nil || string(formatted) != file {
+			t.Errorf("gofmt would change this snippet of README.md (%v):\n%s", err, snippet)
+		}
+		for _, name := range undefined(t, file) {
+			if !strings.Contains(before, "func "+name+"(") {
+				t.Errorf("%s is not defined in this snippet of README.md:\n%s", name, snippet)
+			}
+		}
+		before += snippet
+	}
+}
+
+// undefined returns the undefined names in a Go file.
+func undefined(t *testing.T, source string) (names []string) {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, "README.md", source, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := types.Config{
+		Importer: noPackages{}, // then go/types accepts any name of a package
+		Error: func(err error) {
+			if _, name, ok := strings.Cut(err.Error(), "undefined: "); ok {
+				names = append(names, name)
+			}
+		},
+	}
+	_, _ = config.Check("p", files, []*ast.File{file}, nil)
+	return names
+}
+
+type noPackages struct{}
+
+func (noPackages) Import(string) (*types.Package, error) { return nil, errors.New("not imported") }
+
+func TestOutputIsShown(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(root, "examples/minimal/main_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, output, _ := strings.Cut(string(source), "// Output:\n")
+	lines := regexp.MustCompile(`// (.+)`).FindAllStringSubmatch(output, -1)
+	if len(lines) != 2 {
+		t.Fatalf("examples/minimal prints %d lines, want 2", len(lines))
+	}
+	for _, line := range lines {
+		if !strings.Contains(readme(t), "`"+line[1]+"`") {
+			t.Errorf("README.md lacks %q, which examples/minimal prints", line[1])
 		}
 	}
 }
