@@ -1,7 +1,8 @@
 // Package client generates and validates Oneloop link tokens.
 //
-// A backend requests a link token for one of its customers and passes it to its
-// front end. Later it asks Oneloop whether a link token is valid, and whose it is:
+// A backend requests a link token for one of its customers and passes it to that
+// customer's browser. When a request arrives with a link token, the backend asks
+// Oneloop whether the token is valid and whose it is:
 //
 //	c, err := client.New(os.Getenv("ONELOOP_SDK_KEY"))
 //	if err != nil {
@@ -22,15 +23,23 @@
 //	default: // The request comes from validation.CustomerID.
 //	}
 //
-// A [Client] is safe for concurrent use. Make one and share it. Package linkauth
-// has the net/http middleware that admits requests by their link token.
+// A [Client] is safe for concurrent use. Make one and share it.
+//
+// Package [github.com/oneloop-ai/oneloop-go/client/linkauth] is net/http
+// middleware that admits requests by their link token. Validate a token once and
+// exchange it for a session of your own: each validation is a round trip to
+// Oneloop and counts against its limits. The session outlives a revoked token,
+// so give it a fixed lifetime.
 //
 // # Authentication
 //
-// The SDK key given to [New] is sent as a bearer token, and only to the base URL:
-// redirects are not followed, and plain http is refused unless the host is
-// loopback or [WithInsecureHTTP] allows it. To rotate keys without a restart, use
-// [WithKeySource]. The package reads nothing from the environment, except that
+// Oneloop issues the SDK key. The key given to [New] is sent as a bearer token, and
+// only to the base URL: redirects are not followed, and plain http is refused
+// unless the host is loopback or [WithInsecureHTTP] allows it. To rotate keys
+// without a restart, use [WithKeySource]. A call that fails with [ErrUnauthorized]
+// is not retried: if the source caches the key, drop it then and repeat the call.
+//
+// The package reads nothing from the environment, except that
 // [http.DefaultTransport] reads the proxy variables such as HTTPS_PROXY. Requests
 // over plain http never go through a proxy.
 //
@@ -55,16 +64,18 @@
 //   - An error that matches none of these if the context is nil or the Client
 //     was not made by New. Both are bugs in the program.
 //
-// If a call ends in a timeout, a cancellation or a network error after an earlier
-// attempt got an error status, the error also matches that *ErrorResponse. Then
-// check for the context's errors first: they say how the call ended.
+// An error may match several of these. If a call ends in a timeout, a cancellation
+// or a network error after an attempt got an error status, the error also matches
+// that *ErrorResponse. Check for ErrInvalidArgument and ErrBadRequest first, which
+// another try can't change, then for the context's errors, which say how the call
+// ended, and then for the rest.
 //
 // When you validate a token that came from outside, treat ErrInvalidArgument and
-// ErrBadRequest as "not valid", and every other error as "try again later".
-// ErrUnauthorized and ErrForbidden are taken to be about your SDK key. Oneloop
-// documents neither that nor its response to a token that it never made. Any other
-// status, such as 404, is not in the contract and may mean that the base URL is
-// wrong, so it is "try again later" too.
+// ErrBadRequest as "not valid", and every other error as "try again later", which
+// is status 503. ErrUnauthorized and ErrForbidden are taken to be about your SDK
+// key. Oneloop documents neither that nor its response to a token that it never
+// made. Any other status, such as 404, is not in the contract and may mean that the
+// base URL is wrong, so it is "try again later" too.
 //
 // # Retries
 //
@@ -143,7 +154,9 @@
 //
 // # Testing
 //
-// Package clienttest is the Oneloop API in memory, with state, faults on demand
-// and a clock that tests can move. Its documentation shows two more ways to test
-// code that calls Oneloop: jarcoal/httpmock, and an interface of your own.
+// Package [github.com/oneloop-ai/oneloop-go/client/clienttest] is the Oneloop API
+// in memory, with state, faults on demand and a clock that tests can move. Its
+// documentation shows two more ways to test code that calls Oneloop:
+// jarcoal/httpmock, and an interface of your own. The command examples/fakeapi is
+// the fake as a process, for tests in other languages.
 package client
