@@ -212,7 +212,7 @@ func (a *API) generate(r Request) response {
 	now := a.now() // before locking, because a test's clock may call a
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	expiresAt := now.Add(a.advanced + a.lifetime)
+	expiresAt := now.Add(a.advanced).Add(a.lifetime) // their sum may exceed a Duration
 	if expiresAt.Unix() <= 0 || expiresAt.UTC().Year() > 9999 {
 		return misuseResponse("a link token would expire before 1970 or after 9999")
 	}

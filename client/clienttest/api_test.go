@@ -108,6 +108,13 @@ func TestClockAndLifetime(t *testing.T) {
 	if v, err := c.ValidateLinkToken(t.Context(), mustGenerate(t, c).Token); err != nil || v.Valid {
 		t.Errorf("got %+v, %v, want a token that has already expired", v, err)
 	}
+
+	const centuries = 200 * 365 * 24 * time.Hour // twice that is more than the longest Duration
+	api := clienttest.NewAPI(clienttest.WithLifetime(centuries))
+	api.Advance(centuries)
+	if got, want := mustGenerate(t, newClient(t, api)).ExpiresAt, time.Now().Add(centuries); got.Before(want) {
+		t.Errorf("got %v, want centuries after %v", got, want)
+	}
 }
 
 func TestRevoke(t *testing.T) {
