@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A response is a response of the API, in memory or on a socket.
@@ -23,18 +24,29 @@ func newResponse(status int, header http.Header, body []byte) response {
 		canonical := http.CanonicalHeaderKey(name)
 		r.header[canonical] = append(r.header[canonical], header[name]...)
 	}
+	for _, values := range r.header {
+		for i, value := range values { // as net/http writes it
+			values[i] = strings.TrimSpace(lineBreaks.Replace(value))
+		}
+	}
 	if _, ok := r.header["Content-Type"]; !ok {
 		r.header.Set("Content-Type", "application/json")
 	}
 	r.header.Del("Transfer-Encoding")
 	r.header.Del("Content-Length")
-	if status == http.StatusNoContent || status == http.StatusNotModified {
+	switch status {
+	case http.StatusNotModified:
+		r.header.Del("Content-Type")
+		fallthrough
+	case http.StatusNoContent:
 		r.body = nil
-	} else {
+	default:
 		r.header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	return r
 }
+
+var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")
 
 func jsonResponse(status int, body any) response {
 	encoded, _ := json.Marshal(body) // can't fail for the types of this package
