@@ -1,5 +1,5 @@
-// Package fakeserver is the fake API of package clienttest with HTTP endpoints
-// that control it, for tests and front ends that are not written in Go.
+// Package fakeserver adds HTTP control endpoints to the fake API of package
+// clienttest, for tests and front ends that are not written in Go.
 package fakeserver
 
 import (
@@ -18,14 +18,14 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// usage is the text of GET /.
+// usage is the response to GET /.
 //
 //go:embed usage.txt
 var usage string
 
-// A Server is the fake API with its control endpoints. As an http.Handler it
-// serves both. As an http.RoundTripper it is the API alone, in memory; a program
-// that uses it so can still serve the control endpoints:
+// A Server is the fake API with its control endpoints. As an http.Handler, it serves
+// both. As an http.RoundTripper, it is only the API, in memory. A program that uses
+// it in this way can also serve the control endpoints:
 //
 //	mux.Handle("/_fake/", server)
 //
@@ -36,8 +36,8 @@ type Server struct {
 	api      atomic.Pointer[clienttest.API] // a reset replaces it
 }
 
-// New returns a Server that accepts key as its SDK key and whose link tokens live
-// for lifetime.
+// New returns a Server that accepts the SDK key key. Its link tokens live for
+// lifetime.
 func New(key string, lifetime time.Duration) *Server {
 	s := &Server{key: key, lifetime: lifetime}
 	s.reset()
@@ -48,8 +48,8 @@ func (s *Server) reset() {
 	s.api.Store(clienttest.NewAPI(clienttest.WithSDKKey(s.key), clienttest.WithLifetime(s.lifetime)))
 }
 
-// RoundTrip implements http.RoundTripper. Requests go to the API, whatever their
-// host.
+// RoundTrip implements http.RoundTripper. It sends requests to the API, whatever
+// their host.
 func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
 	return s.api.Load().RoundTrip(req)
 }
@@ -82,7 +82,7 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		end := map[string]func(string) bool{"POST /_fake/expire": api.Expire, "POST /_fake/revoke": api.Revoke}[endpoint]
 		var token string
 		if err = decode(r.Body, "token", fields{"token": &token}); err == nil && !end(token) {
-			status, err = http.StatusNotFound, errors.New("the fake never made this token")
+			status, err = http.StatusNotFound, errors.New("unknown link token")
 		}
 	case "POST /_fake/faults":
 		err = queueFaults(api, r.Body)
@@ -95,26 +95,26 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		}
 	case "GET /_fake/requests":
 		all := api.Requests()
-		// A nil slice would be null.
+		// A nil slice would be encoded as null.
 		writeJSON(w, http.StatusOK, append([]clienttest.Request{}, all[max(0, len(all)-10_000):]...))
 		return
 	case "POST /_fake/reset":
 		s.reset()
 	default:
-		status, err = http.StatusNotFound, fmt.Errorf("there is no endpoint %s; GET / of fakeapi lists them", endpoint)
+		status, err = http.StatusNotFound, fmt.Errorf("unknown endpoint %s; GET / on fakeapi lists the endpoints", endpoint)
 	}
-	if err != nil { // in the contract's error shape
+	if err != nil { // use the API's error format
 		writeJSON(w, status, map[string]any{"error": map[string]any{"code": status, "message": err.Error()}})
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// fields are pointers to what the fields of a JSON object decode into.
+// fields maps the names of JSON fields to pointers that they are decoded into.
 type fields map[string]any
 
-// decode reads a JSON object that has the field required, and no others than to.
-// A field that is null is like one that is left out.
+// decode reads a JSON object into to. The object must have the field required, and
+// no fields that are not in to. A field that is null counts as missing.
 func decode(from io.Reader, required string, to fields) error {
 	data, err := io.ReadAll(io.LimitReader(from, 64<<10))
 	var object map[string]json.RawMessage
@@ -123,10 +123,10 @@ func decode(from io.Reader, required string, to fields) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if to[name] == nil {
-			return fmt.Errorf("there is no field %q", name)
+			return fmt.Errorf("unknown field %q", name)
 		}
 		if json.Unmarshal(object[name], to[name]) != nil {
-			return fmt.Errorf("%s can't be %s", name, object[name])
+			return fmt.Errorf("invalid value for %s: %s", name, object[name])
 		}
 	}
 	if raw := string(object[required]); raw == "" || raw == "null" {
@@ -135,7 +135,7 @@ func decode(from io.Reader, required string, to fields) error {
 	return nil
 }
 
-// A duration is written as Go writes it, such as "1h30m".
+// A duration is a time.Duration in Go's notation, such as "1h30m".
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
@@ -147,7 +147,7 @@ func (d *duration) UnmarshalText(text []byte) error {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // fails only if the client has left
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client has disconnected
 }
 
 func writeText(w http.ResponseWriter, text string) {

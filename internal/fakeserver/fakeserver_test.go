@@ -21,7 +21,7 @@ const key = "sdk_start"
 
 var request = client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w"}
 
-// newServer returns a Server and a client that shows each response as it is.
+// newServer returns a Server, and a client for it that does not retry.
 func newServer(t *testing.T) (*fakeserver.Server, *client.Client) {
 	t.Helper()
 	server := fakeserver.New(key, time.Minute)
@@ -45,7 +45,7 @@ func send(t *testing.T, server *fakeserver.Server, method, path, body string) *h
 	return w
 }
 
-// control wants a request to be successful.
+// control sends a request to a control endpoint, which must succeed.
 func control(t *testing.T, server *fakeserver.Server, method, path, body string) {
 	t.Helper()
 	if w := send(t, server, method, path, body); w.Code != http.StatusNoContent || w.Body.Len() > 0 {
@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault string
 		calls []string
-		want  []int // the status of each call; 0 for none
+		want  []int // the status of each call; 0 without a response
 	}{
 		"status":          {`{"kind":"status","status":403}`, []string{g, g}, []int{403, 200}},
 		"twice":           {`{"kind":"status","status":500,"times":2}`, []string{g, v, g}, []int{500, 500, 200}},
@@ -127,7 +127,7 @@ func TestFaults(t *testing.T) {
 				cancel()
 			}
 			if !slices.Equal(got, test.want) {
-				t.Errorf("%v got %v, want %v", test.calls, got, test.want)
+				t.Errorf("%v: got %v, want %v", test.calls, got, test.want)
 			}
 			control(t, server, "DELETE", "/_fake/faults", "")
 			generate(t, c)
@@ -184,7 +184,7 @@ func TestRequests(t *testing.T) {
 		{Operation: "generateLinkToken", CustomerID: "c", WorkspaceID: "w"},
 	}
 	if got := requests(t, server); !slices.Equal(got, want) {
-		t.Errorf("got %+v, want %+v: those of control endpoints are not among them", got, want)
+		t.Errorf("got %+v, want %+v without the requests to control endpoints", got, want)
 	}
 	for i := range 10_000 {
 		send(t, server, "GET", fmt.Sprint("/api/v1/link-token/", i), "")
@@ -224,35 +224,35 @@ func TestRefusals(t *testing.T) {
 		status             int
 		want               string
 	}{
-		{"POST", "/_fake/advance", `{"by":"1 hour"}`, 400, `by can't be "1 hour"`},
-		{"POST", "/_fake/advance", `{"by":3600}`, 400, `by can't be 3600`},
+		{"POST", "/_fake/advance", `{"by":"1 hour"}`, 400, `invalid value for by: "1 hour"`},
+		{"POST", "/_fake/advance", `{"by":3600}`, 400, `invalid value for by: 3600`},
 		{"POST", "/_fake/advance", `{}`, 400, "by is missing"},
 		{"POST", "/_fake/advance", ``, 400, "the body must be a JSON object"},
 		{"POST", "/_fake/advance", `"1h"`, 400, "the body must be a JSON object"},
 		{"POST", "/_fake/advance", `{"by":"1h"}{}`, 400, "the body must be a JSON object"},
-		{"POST", "/_fake/advance", `{"By":"1h"}`, 400, `there is no field "By"`},
-		{"POST", "/_fake/expire", `{"token":"lt_unknown"}`, 404, "the fake never made this token"},
-		{"POST", "/_fake/revoke", `{"token":"lt_unknown"}`, 404, "the fake never made this token"},
+		{"POST", "/_fake/advance", `{"By":"1h"}`, 400, `unknown field "By"`},
+		{"POST", "/_fake/expire", `{"token":"lt_unknown"}`, 404, "unknown link token"},
+		{"POST", "/_fake/revoke", `{"token":"lt_unknown"}`, 404, "unknown link token"},
 		{"POST", "/_fake/revoke", `{}`, 400, "token is missing"},
 		{"PUT", "/_fake/key", `{"key":null}`, 400, "key is missing"},
 		{"POST", "/_fake/faults", `{}`, 400, "kind is missing"},
-		{"POST", "/_fake/faults", `{"kind":"Cut"}`, 400, `there is no kind "Cut"; the kinds are status, cut, cutAnswer, silence and delay`},
-		{"POST", "/_fake/faults", `{"kind":"status"}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
-		{"POST", "/_fake/faults", `{"kind":"status","status":600}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
-		{"POST", "/_fake/faults", `{"kind":"status","status":"503"}`, 400, `status can't be "503"`},
-		{"POST", "/_fake/faults", `{"kind":"cut","status":503}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
-		{"POST", "/_fake/faults", `{"kind":"delay","delay":"1s","retryAfter":"1s"}`, 400, "the kind status has a status from 200 to 599; no other kind has status or retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"Cut"}`, 400, `unknown kind "Cut"; want status, cut, cutAnswer, silence or delay`},
+		{"POST", "/_fake/faults", `{"kind":"status"}`, 400, "the kind status requires a status from 200 to 599; other kinds allow neither status nor retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"status","status":600}`, 400, "the kind status requires a status from 200 to 599; other kinds allow neither status nor retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"status","status":"503"}`, 400, `invalid value for status: "503"`},
+		{"POST", "/_fake/faults", `{"kind":"cut","status":503}`, 400, "the kind status requires a status from 200 to 599; other kinds allow neither status nor retryAfter"},
+		{"POST", "/_fake/faults", `{"kind":"delay","delay":"1s","retryAfter":"1s"}`, 400, "the kind status requires a status from 200 to 599; other kinds allow neither status nor retryAfter"},
 		{"POST", "/_fake/faults", `{"kind":"status","status":503,"retryAfter":"-1s"}`, 400, "retryAfter and delay must not be negative"},
-		{"POST", "/_fake/faults", `{"kind":"delay"}`, 400, "the kind delay has the field delay, and no other kind has it"},
-		{"POST", "/_fake/faults", `{"kind":"silence","delay":"1s"}`, 400, "the kind delay has the field delay, and no other kind has it"},
+		{"POST", "/_fake/faults", `{"kind":"delay"}`, 400, "the kind delay requires the field delay; other kinds do not allow it"},
+		{"POST", "/_fake/faults", `{"kind":"silence","delay":"1s"}`, 400, "the kind delay requires the field delay; other kinds do not allow it"},
 		{"POST", "/_fake/faults", `{"kind":"delay","delay":"-1s"}`, 400, "retryAfter and delay must not be negative"},
 		{"POST", "/_fake/faults", `{"kind":"cut","times":-1}`, 400, "times must be from 0 to 1000"},
 		{"POST", "/_fake/faults", `{"kind":"cut","times":1001}`, 400, "times must be from 0 to 1000"},
-		{"POST", "/_fake/faults", `{"kind":"cut","times":1,"always":true}`, 400, "times and always exclude each other"},
-		{"POST", "/_fake/faults", `{"kind":"cut","operation":"validate"}`, 400, `there is no operation "validate"`},
-		{"POST", "/_fake/faults", `{"kind":"cut","after":"1s"}`, 400, `there is no field "after"`},
-		{"GET", "/_fake/advance", ``, 404, "there is no endpoint GET /_fake/advance; GET / of fakeapi lists them"},
-		{"POST", "/_fake/advance/", `{"by":"1h"}`, 404, "there is no endpoint POST /_fake/advance/; GET / of fakeapi lists them"},
+		{"POST", "/_fake/faults", `{"kind":"cut","times":1,"always":true}`, 400, "times can't be combined with always"},
+		{"POST", "/_fake/faults", `{"kind":"cut","operation":"validate"}`, 400, `unknown operation "validate"`},
+		{"POST", "/_fake/faults", `{"kind":"cut","after":"1s"}`, 400, `unknown field "after"`},
+		{"GET", "/_fake/advance", ``, 404, "unknown endpoint GET /_fake/advance; GET / on fakeapi lists the endpoints"},
+		{"POST", "/_fake/advance/", `{"by":"1h"}`, 404, "unknown endpoint POST /_fake/advance/; GET / on fakeapi lists the endpoints"},
 		{"GET", "/elsewhere", ``, 404, "no such operation"},
 	} {
 		w := send(t, server, test.method, test.path, test.body)
@@ -261,7 +261,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s %s %s:\ngot  %d %s\nwant %d %s", test.method, test.path, test.body, w.Code, w.Body, test.status, want)
 		}
 	}
-	generate(t, c) // none of them has queued a fault or changed the key
+	generate(t, c) // succeeds: no fault was queued and the key is unchanged
 }
 
 func quoted(t *testing.T, text string) string {
@@ -282,12 +282,12 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// GET / explains each endpoint with a line that works as it stands.
+// GET / shows a working curl command for each endpoint.
 func TestUsage(t *testing.T) {
 	server, c := newServer(t)
 	text := send(t, server, "GET", "http://fake.example:8090/", "").Body.String()
 	if strings.Contains(text, "\t") || strings.Contains(text, "{base}") || strings.Contains(text, "{key}") {
-		t.Errorf("the text has tabs or placeholders:\n%s", text)
+		t.Errorf("the text contains tabs or placeholders:\n%s", text)
 	}
 	for _, want := range []string{"ONELOOP_BASE_URL=http://fake.example:8090 ONELOOP_SDK_KEY=" + key, "ONELOOP_INSECURE_HTTP=1"} {
 		if !strings.Contains(text, want) {
@@ -324,17 +324,17 @@ func TestUsage(t *testing.T) {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, req)
 		if w.Code != 200 && w.Code != 204 {
-			t.Errorf("%s\ngives %d %s", line, w.Code, w.Body)
+			t.Errorf("%s\ngot %d %s", line, w.Code, w.Body)
 		}
 		endpoints[method+" "+path] = true
-		send(t, server, "POST", "/_fake/reset", "") // so that c works
+		send(t, server, "POST", "/_fake/reset", "") // so that c can generate link tokens
 	}
 	if len(endpoints) != 11 {
 		t.Errorf("the text shows %d endpoints, want 11: %v", len(endpoints), endpoints)
 	}
 }
 
-// The API sees a path as it was sent: no redirect cleans it.
+// The Server does not redirect requests to a cleaned path.
 func TestAPIOnASocket(t *testing.T) {
 	fake := fakeserver.New(key, time.Minute)
 	server := httptest.NewServer(fake)

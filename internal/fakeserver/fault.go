@@ -11,7 +11,7 @@ import (
 
 // queueFaults reads the body of POST /_fake/faults.
 func queueFaults(api *clienttest.API, body io.Reader) error {
-	const none = duration(-1) // no such field; no fault has a negative duration
+	const none = duration(-1) // the field is missing; durations must not be negative
 	kind, operation, status, times, retryAfter, delay, always := "", "", 0, 0, none, none, false
 	err := decode(body, "kind", fields{"kind": &kind, "status": &status, "retryAfter": &retryAfter, "delay": &delay,
 		"operation": &operation, "times": &times, "always": &always})
@@ -26,19 +26,19 @@ func queueFaults(api *clienttest.API, body io.Reader) error {
 	case err != nil:
 		return err
 	case !known:
-		return fmt.Errorf("there is no kind %q; the kinds are status, cut, cutAnswer, silence and delay", kind)
+		return fmt.Errorf("unknown kind %q; want status, cut, cutAnswer, silence or delay", kind)
 	case isStatus && (status < 200 || status > 599), !isStatus && (status != 0 || retryAfter != none):
-		return fmt.Errorf("the kind status has a status from 200 to 599; no other kind has status or retryAfter")
+		return fmt.Errorf("the kind status requires a status from 200 to 599; other kinds allow neither status nor retryAfter")
 	case isDelay != (delay != none):
-		return fmt.Errorf("the kind delay has the field delay, and no other kind has it")
+		return fmt.Errorf("the kind delay requires the field delay; other kinds do not allow it")
 	case retryAfter < none, delay < none:
 		return fmt.Errorf("retryAfter and delay must not be negative")
 	case times < 0, times > 1000:
 		return fmt.Errorf("times must be from 0 to 1000")
 	case always && times > 0:
-		return fmt.Errorf("times and always exclude each other")
+		return fmt.Errorf("times can't be combined with always")
 	case !slices.Contains([]string{"", "generateLinkToken", "validateLinkToken"}, operation):
-		return fmt.Errorf("there is no operation %q", operation)
+		return fmt.Errorf("unknown operation %q", operation)
 	}
 	if retryAfter != none {
 		fault = clienttest.StatusRetryAfter(status, time.Duration(retryAfter))
