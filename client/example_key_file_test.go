@@ -25,7 +25,8 @@ func keyFile(path string) func(context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if read == nil || !os.SameFile(read, info) || read.Size() != info.Size() || !read.ModTime().Equal(info.ModTime()) {
+		if read == nil || !os.SameFile(read, info) ||
+			read.Size() != info.Size() || !read.ModTime().Equal(info.ModTime()) {
 			text, err := os.ReadFile(path)
 			if err != nil {
 				return "", err

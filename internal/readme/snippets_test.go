@@ -32,7 +32,8 @@ func TestExpiredToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := c.GenerateLinkToken(t.Context(), client.GenerateLinkTokenRequest{CustomerID: "ada", WorkspaceID: "engines"})
+	ada := client.GenerateLinkTokenRequest{CustomerID: "ada", WorkspaceID: "engines"}
+	token, err := c.GenerateLinkToken(t.Context(), ada)
 	if err != nil {
 		t.Fatal(err)
 	}
