@@ -11,7 +11,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
 )
 
-// linkTokens is what the backend needs of a *client.Client.
+// linkTokens is the part of *client.Client that the backend uses.
 type linkTokens interface {
 	linkauth.Validator
 	GenerateLinkToken(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error)
@@ -24,8 +24,8 @@ type backend struct {
 	log      *slog.Logger
 }
 
-// newBackend returns a handler for the page and for what the page calls. If fake
-// is not nil, that includes what makes the fake API fail.
+// newBackend returns a handler for the page and the endpoints that it calls. If fake
+// is not nil, they include the control endpoints of the fake API.
 func newBackend(tokens linkTokens, fake *fakeserver.Server, log *slog.Logger) http.Handler {
 	b := &backend{tokens: tokens, signIn: newSignIn(), log: log}
 	m := linkauth.New(tokens, linkauth.WithFailure(b.logFailure))
@@ -45,11 +45,11 @@ func newBackend(tokens linkTokens, fake *fakeserver.Server, log *slog.Logger) ht
 	if fake != nil {
 		mux.Handle("/_fake/", fake)
 	}
-	// Browsers also send cookies with requests that other sites make.
+	// Browsers may send cookies even with requests from other sites.
 	return withHeaders(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// createLinkToken gives the signed-in customer a link token.
+// createLinkToken responds with a link token for the signed-in customer.
 func (b *backend) createLinkToken(w http.ResponseWriter, r *http.Request) {
 	customer, ok := b.signIn.customer(r)
 	if !ok {
@@ -63,7 +63,7 @@ func (b *backend) createLinkToken(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		f := linkauth.FailureOf(r.Context(), err)
 		if f.Status == http.StatusUnauthorized {
-			f.Status = http.StatusInternalServerError // our request was wrong, not the caller's
+			f.Status = http.StatusInternalServerError // our request was wrong, and not the caller's
 		}
 		b.logFailure(w, r, f)
 		f.Write(w)
@@ -72,10 +72,11 @@ func (b *backend) createLinkToken(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, token)
 }
 
-// logFailure logs errors. They quote Oneloop, so callers don't get to see them.
+// logFailure logs a failure with its error. Callers must not see the error, because
+// it may quote Oneloop.
 func (b *backend) logFailure(_ http.ResponseWriter, r *http.Request, f linkauth.Failure) {
 	level := slog.LevelError
-	if f.Status < 500 { // anybody can cause these
+	if f.Status < 500 { // anyone can cause these
 		level = slog.LevelInfo
 	}
 	b.log.Log(r.Context(), level, "request failed", "route", r.Pattern, "status", f.Status, "error", f.Err)
@@ -83,5 +84,5 @@ func (b *backend) logFailure(_ http.ResponseWriter, r *http.Request, f linkauth.
 
 func writeJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(body) // fails only if the client is gone
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client has disconnected
 }

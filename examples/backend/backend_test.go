@@ -20,15 +20,16 @@ import (
 	"github.com/oneloop-ai/oneloop-go/internal/readme"
 )
 
-// detail stands for what Oneloop says in an error, which stays in the log.
+// detail represents Oneloop's error message. It may be logged, but callers must not
+// see it.
 const detail = "oneloop-internal-detail"
 
-// oneloopSays is an error of Oneloop's with detail in it.
-func oneloopSays(status int, header http.Header) clienttest.Fault {
+// oneloopError is an error response from Oneloop that contains detail.
+func oneloopError(status int, header http.Header) clienttest.Fault {
 	return clienttest.Answer(status, header, `{"error":{"code":42,"message":"`+detail+`"}}`)
 }
 
-// fixture is a backend over the API in memory, with retries as users have them:
+// A fixture is a backend that uses the fake API and the default retry policy. Its
 // tests run in a synctest bubble, where waits take no time.
 type fixture struct {
 	t       *testing.T
@@ -49,7 +50,8 @@ func newFixture(t *testing.T, sdkKey string) *fixture {
 	return f
 }
 
-// do has the backend respond, and checks what holds for every response and log.
+// do sends a request to the backend, and makes the checks that apply to every
+// response and to the log.
 func (f *fixture) do(r *http.Request) *http.Response {
 	f.t.Helper()
 	w := httptest.NewRecorder()
@@ -123,17 +125,17 @@ func withCookie(method, path string, c *http.Cookie) *http.Request {
 	return r
 }
 
-// cookie returns the one cookie that a response sets, which must have this name.
+// cookie returns the only cookie that a response sets, which must have the given name.
 func cookie(t *testing.T, resp *http.Response, name string) *http.Cookie {
 	t.Helper()
 	cookies := resp.Cookies()
 	if len(cookies) != 1 || cookies[0].Name != name {
-		t.Fatalf("got the cookies %v, want %s", cookies, name)
+		t.Fatalf("got cookies %v, want only %s", cookies, name)
 	}
 	return cookies[0]
 }
 
-// decode reads a response that must be JSON with status 200.
+// decode decodes a response that must be JSON with status 200.
 func decode(t *testing.T, resp *http.Response, into any) {
 	t.Helper()
 	if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || got != "application/json" {
@@ -146,7 +148,7 @@ func decode(t *testing.T, resp *http.Response, into any) {
 	}
 }
 
-// refused checks a response that is an error.
+// refused checks the status and the text of a response.
 func refused(t *testing.T, resp *http.Response, status int, text string) {
 	t.Helper()
 	body, err := io.ReadAll(resp.Body)
@@ -169,8 +171,8 @@ func inBubble(t *testing.T, name string, test func(*testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
-// TestLifeOfASession goes from the link token to the end of the session.
-func TestLifeOfASession(t *testing.T) {
+// TestSession generates a link token, exchanges it, and ends the session.
+func TestSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, clienttest.SDKKey)
 		token := f.linkToken()
@@ -180,7 +182,7 @@ func TestLifeOfASession(t *testing.T) {
 		resp := f.do(sessionRequest("bearer  " + token.Token))
 		mine := cookie(t, resp, sessionCookie)
 		if resp.StatusCode != http.StatusNoContent || mine.MaxAge != int(sessionLifetime.Seconds()) {
-			t.Errorf("got status %d and the cookie %v", resp.StatusCode, mine)
+			t.Errorf("got status %d and cookie %v", resp.StatusCode, mine)
 		}
 
 		f.api.Revoke(token.Token)
@@ -194,7 +196,7 @@ func TestLifeOfASession(t *testing.T) {
 			}
 		}
 		if got := len(f.api.Requests()); got != 2 {
-			t.Errorf("Oneloop got %d requests, want one that generates and one that validates", got)
+			t.Errorf("Oneloop received %d requests, want 2", got)
 		}
 		if f.log.Len() > 0 {
 			t.Errorf("the log is not empty:\n%s", &f.log)
@@ -202,7 +204,7 @@ func TestLifeOfASession(t *testing.T) {
 
 		end := f.do(withCookie(http.MethodDelete, "/session", mine))
 		if gone := cookie(t, end, sessionCookie); end.StatusCode != http.StatusNoContent || gone.MaxAge >= 0 {
-			t.Errorf("got status %d and the cookie %v", end.StatusCode, gone)
+			t.Errorf("got status %d and cookie %v", end.StatusCode, gone)
 		}
 		refused(t, f.do(withCookie(http.MethodGet, "/whoami", mine)), http.StatusUnauthorized, "no session")
 	})
@@ -214,11 +216,11 @@ func TestSessionEnds(t *testing.T) {
 		by    func(*fixture, *http.Cookie)
 		ended bool
 	}{
-		"not before its time": {sessionLifetime - 1, nil, false},
-		"after its time":      {sessionLifetime + 1, nil, true},
-		"for another one":     {0, func(f *fixture, c *http.Cookie) { r := f.validSessionRequest(); r.AddCookie(c); f.do(r) }, true},
-		"not with another's":  {0, func(f *fixture, _ *http.Cookie) { f.do(withCookie(http.MethodDelete, "/session", f.startSession())) }, false},
-		"not with no cookie":  {0, func(f *fixture, _ *http.Cookie) { f.do(withCookie(http.MethodDelete, "/session", nil)) }, false},
+		"before its end":    {sessionLifetime - 1, nil, false},
+		"after its end":     {sessionLifetime + 1, nil, true},
+		"replaced":          {0, func(f *fixture, c *http.Cookie) { r := f.validSessionRequest(); r.AddCookie(c); f.do(r) }, true},
+		"another one ended": {0, func(f *fixture, _ *http.Cookie) { f.do(withCookie(http.MethodDelete, "/session", f.startSession())) }, false},
+		"ended without it":  {0, func(f *fixture, _ *http.Cookie) { f.do(withCookie(http.MethodDelete, "/session", nil)) }, false},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			f := newFixture(t, clienttest.SDKKey)
@@ -229,14 +231,14 @@ func TestSessionEnds(t *testing.T) {
 			}
 			resp := f.do(withCookie(http.MethodGet, "/whoami", mine))
 			if ended := resp.StatusCode == http.StatusUnauthorized; ended != test.ended {
-				t.Errorf("got status %d", resp.StatusCode)
+				t.Errorf("got status %d, want the session to have ended: %t", resp.StatusCode, test.ended)
 			}
 		})
 	}
 }
 
-// TestWhoamiTakesOnlyTheSession has what could be mistaken for a session.
-func TestWhoamiTakesOnlyTheSession(t *testing.T) {
+// TestWhoamiWithoutSession sends other values in place of a session.
+func TestWhoamiWithoutSession(t *testing.T) {
 	f := newFixture(t, clienttest.SDKKey)
 	bearer := f.validSessionRequest()
 	bearer.Method, bearer.URL.Path = http.MethodGet, "/whoami"
@@ -266,7 +268,7 @@ func TestNotSignedIn(t *testing.T) {
 			f := newFixture(t, clienttest.SDKKey)
 			refused(t, f.do(withCookie(http.MethodPost, "/link-token", cookie)), http.StatusUnauthorized, "not signed in")
 			if len(f.api.Requests()) > 0 {
-				t.Error("Oneloop got a request")
+				t.Error("Oneloop received a request")
 			}
 		})
 	}
@@ -295,19 +297,19 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
-// TestNotAdmitted has requests without a valid link token. Package linkauth
-// tests every form of them.
+// TestNotAdmitted sends requests without a valid link token. The tests of package
+// linkauth cover more cases.
 func TestNotAdmitted(t *testing.T) {
 	for name, test := range map[string]struct {
-		authorization string // "TOKEN" stands for a link token that was made
+		authorization string // with "TOKEN" in place of a generated link token
 		before        func(*clienttest.API, client.LinkToken)
-		asked         int // how many requests Oneloop gets
+		requests      int // that Oneloop receives
 	}{
 		"no header":     {"", nil, 0},
 		"dot segment":   {"Bearer ..", nil, 0},
 		"unknown token": {"Bearer no-such-link-token", nil, 1},
 		"Oneloop's 400": {"Bearer TOKEN", func(api *clienttest.API, _ client.LinkToken) {
-			api.Queue(oneloopSays(http.StatusBadRequest, nil))
+			api.Queue(oneloopError(http.StatusBadRequest, nil))
 		}, 1},
 		"revoked": {"Bearer TOKEN", func(api *clienttest.API, token client.LinkToken) { api.Revoke(token.Token) }, 1},
 		"expired": {"Bearer TOKEN", func(api *clienttest.API, token client.LinkToken) {
@@ -326,13 +328,13 @@ func TestNotAdmitted(t *testing.T) {
 				t.Errorf("the challenge is %q", got)
 			}
 			if len(resp.Cookies()) > 0 {
-				t.Error("there is a cookie")
+				t.Error("the response sets a cookie")
 			}
-			if got := len(f.api.Requests()) - 1; got != test.asked {
-				t.Errorf("Oneloop got %d requests, want %d", got, test.asked)
+			if got := len(f.api.Requests()) - 1; got != test.requests {
+				t.Errorf("Oneloop received %d requests, want %d", got, test.requests)
 			}
 			if log := f.log.String(); !strings.Contains(log, "level=INFO") || strings.Contains(log, "level=ERROR") {
-				t.Errorf("what anybody can cause is logged as:\n%s", log)
+				t.Errorf("got log, want level INFO:\n%s", log)
 			}
 		})
 	}
@@ -344,8 +346,7 @@ func TestSessionNeedsLinkauth(t *testing.T) {
 	refused(t, w.Result(), http.StatusUnauthorized, "no link token")
 }
 
-// TestOneloopFails has everything in which Oneloop gives no decision, for both
-// routes.
+// TestOneloopFails covers all failures without a decision by Oneloop, for both routes.
 func TestOneloopFails(t *testing.T) {
 	times := func(n int, fault clienttest.Fault) (faults []clienttest.Fault) {
 		for range n {
@@ -358,30 +359,30 @@ func TestOneloopFails(t *testing.T) {
 		faults      []clienttest.Fault
 		retryAfter  string
 		gets, posts int    // attempts; 0: not a case for this operation
-		logged      string // in the log's line
+		logged      string // part of the log
 	}{
-		"500": {faults: times(3, oneloopSays(500, nil)), retryAfter: "5", gets: 3, posts: ambiguous, logged: "500 Internal Server Error"},
-		"503": {faults: times(3, oneloopSays(503, nil)), retryAfter: "5", gets: 3, posts: 3, logged: detail},
-		"429": {faults: times(3, oneloopSays(429, nil)), retryAfter: "5", gets: 3, posts: 3, logged: detail},
+		"500": {faults: times(3, oneloopError(500, nil)), retryAfter: "5", gets: 3, posts: ambiguous, logged: "500 Internal Server Error"},
+		"503": {faults: times(3, oneloopError(503, nil)), retryAfter: "5", gets: 3, posts: 3, logged: detail},
+		"429": {faults: times(3, oneloopError(429, nil)), retryAfter: "5", gets: 3, posts: 3, logged: detail},
 		"429 with Retry-After": {
 			faults: times(3, clienttest.StatusRetryAfter(429, 2*time.Second)), retryAfter: "2", gets: 3, posts: 3, logged: "429",
 		},
-		"503 with a Retry-After that is too long to wait for": {
+		"503 with a long Retry-After": {
 			faults: times(3, clienttest.StatusRetryAfter(503, time.Hour)), retryAfter: "60", gets: 1, posts: 1, logged: "503",
 		},
 		"503 with a Retry-After of 0": {
 			faults: times(3, clienttest.StatusRetryAfter(503, 0)), retryAfter: "5", gets: 3, posts: 3, logged: "503",
 		},
 		"503 with a Retry-After beyond time.Duration": {
-			faults:     times(3, oneloopSays(503, http.Header{"Retry-After": {"9223372036854775807"}})),
+			faults:     times(3, oneloopError(503, http.Header{"Retry-After": {"9223372036854775807"}})),
 			retryAfter: "60", gets: 1, posts: 1, logged: detail,
 		},
-		"our SDK key is unknown":   {faults: times(1, oneloopSays(401, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
-		"our SDK key may not":      {faults: times(1, oneloopSays(403, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
-		"a status nobody expects":  {faults: times(1, oneloopSays(418, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
-		"an operation that's gone": {faults: times(1, oneloopSays(404, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
+		"unknown SDK key":       {faults: times(1, oneloopError(401, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
+		"SDK key not permitted": {faults: times(1, oneloopError(403, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
+		"unexpected status":     {faults: times(1, oneloopError(418, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
+		"unknown operation":     {faults: times(1, oneloopError(404, nil)), retryAfter: "5", gets: 1, posts: 1, logged: detail},
 		"redirect": {
-			faults:     times(1, oneloopSays(302, http.Header{"Location": {"https://evil.example/"}})),
+			faults:     times(1, oneloopError(302, http.Header{"Location": {"https://evil.example/"}})),
 			retryAfter: "5", gets: 1, posts: 1, logged: "302 Found",
 		},
 		"connection cut": {faults: times(3, clienttest.Cut()), retryAfter: "5", gets: 3, posts: ambiguous, logged: "connection reset"},
@@ -400,7 +401,7 @@ func TestOneloopFails(t *testing.T) {
 				`{"valid":true,"expiresAt":4102444800,"workspaceId":"","customerId":""}`)),
 			retryAfter: "5", gets: 1, logged: "malformed response",
 		},
-		"neither valid nor not": {
+		"no valid field": {
 			faults: times(1, clienttest.Answer(200, nil,
 				`{"expiresAt":4102444800,"workspaceId":"w","customerId":"c"}`)),
 			retryAfter: "5", gets: 1, logged: "valid is missing",
@@ -418,7 +419,7 @@ func TestOneloopFails(t *testing.T) {
 				t.Errorf("Retry-After is %q, want %q", got, test.retryAfter)
 			}
 			if got := len(f.api.Requests()) - before; got != attempts {
-				t.Errorf("Oneloop got %d requests, want %d", got, attempts)
+				t.Errorf("Oneloop received %d requests, want %d", got, attempts)
 			}
 			if !strings.Contains(f.log.String(), "level=ERROR") || !strings.Contains(f.log.String(), test.logged) {
 				t.Errorf("the log lacks an error with %q:\n%s", test.logged, &f.log)
@@ -437,11 +438,12 @@ func TestOneloopFails(t *testing.T) {
 	}
 }
 
-// TestOurOwnMistake has Oneloop refuse what the backend, and not its caller, made.
-func TestOurOwnMistake(t *testing.T) {
+// TestRefusedRequest has Oneloop refuse a request for which the backend, and not its
+// caller, is responsible.
+func TestRefusedRequest(t *testing.T) {
 	f := newFixture(t, clienttest.SDKKey)
 	r := f.linkTokenRequest()
-	f.api.Queue(oneloopSays(http.StatusBadRequest, nil))
+	f.api.Queue(oneloopError(http.StatusBadRequest, nil))
 	resp := f.do(r)
 	refused(t, resp, http.StatusInternalServerError, "Internal Server Error")
 	if got := resp.Header.Get("WWW-Authenticate"); got != "" {
@@ -458,7 +460,7 @@ func TestWrongSDKKey(t *testing.T) {
 	unavailable(t, f.do(sessionRequest("Bearer some-link-token")))
 }
 
-// stub is a linkTokens whose every call gives these.
+// stub is a linkTokens that always returns the same values.
 type stub struct {
 	validation client.LinkTokenValidation
 	err        error
@@ -472,11 +474,11 @@ func (s stub) ValidateLinkToken(context.Context, string) (*client.LinkTokenValid
 	return &s.validation, s.err
 }
 
-// TestFailsClosed has an error next to a result that would admit.
+// TestFailsClosed returns an error together with a valid result.
 func TestFailsClosed(t *testing.T) {
 	for name, err := range map[string]error{
 		"unknown":         errors.New(detail),
-		"context ended":   context.Canceled, // not the request's: it is still there
+		"context ended":   context.Canceled, // the context of the request has not ended
 		"unknown, joined": errors.Join(errors.New(detail), client.ErrMalformedResponse),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -489,7 +491,7 @@ func TestFailsClosed(t *testing.T) {
 	}
 }
 
-func TestStatusesAreThoseOfREADME(t *testing.T) {
+func TestStatusesMatchREADME(t *testing.T) {
 	status := func(request func(*fixture) *http.Request) func(context.Context, error) int {
 		return func(ctx context.Context, err error) int {
 			f := &fixture{t: t}
@@ -503,7 +505,7 @@ func TestStatusesAreThoseOfREADME(t *testing.T) {
 	readme.CheckStatuses(t, "validating", status(func(*fixture) *http.Request { return sessionRequest("Bearer lt_1") }))
 }
 
-func TestRetriesHelp(t *testing.T) {
+func TestRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, clienttest.SDKKey)
 		f.api.Queue(clienttest.Status(503), clienttest.Cut())
@@ -513,7 +515,7 @@ func TestRetriesHelp(t *testing.T) {
 	})
 }
 
-// TestServerTiming has what the page shows of the calls to Oneloop.
+// TestServerTiming checks the headers that report requests to Oneloop to the page.
 func TestServerTiming(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, clienttest.SDKKey)
@@ -531,16 +533,16 @@ func TestServerTiming(t *testing.T) {
 	})
 }
 
-// TestClientWentAway ends the request's context while Oneloop is asked.
-func TestClientWentAway(t *testing.T) {
+// TestClientDisconnects cancels the request's context during the call to Oneloop.
+func TestClientDisconnects(t *testing.T) {
 	for name, request := range map[string]func(*fixture) *http.Request{
 		"generate": (*fixture).linkTokenRequest,
 		"validate": (*fixture).validSessionRequest,
 	} {
 		for name, faults := range map[string][]clienttest.Fault{
-			name + " in silence":      {clienttest.Silence()},
-			name + " before a retry":  {clienttest.StatusRetryAfter(503, 5*time.Second)},
-			name + " after an answer": {clienttest.Status(503), clienttest.Silence()},
+			name + " before a response": {clienttest.Silence()},
+			name + " before a retry":    {clienttest.StatusRetryAfter(503, 5*time.Second)},
+			name + " after a response":  {clienttest.Status(503), clienttest.Silence()},
 		} {
 			inBubble(t, name, func(t *testing.T) {
 				f := newFixture(t, clienttest.SDKKey)
@@ -551,7 +553,7 @@ func TestClientWentAway(t *testing.T) {
 				w := httptest.NewRecorder()
 				f.handler.ServeHTTP(w, r.WithContext(ctx))
 				if w.Code != 499 {
-					t.Errorf("got %d %q", w.Code, w.Body)
+					t.Errorf("got %d %q, want 499", w.Code, w.Body)
 				}
 				if strings.Contains(f.log.String(), "level=ERROR") || !strings.Contains(f.log.String(), "status=499") {
 					t.Errorf("logged:\n%s", &f.log)
@@ -561,8 +563,8 @@ func TestClientWentAway(t *testing.T) {
 	}
 }
 
-// TestRequestTimeout ends the request's context by its deadline: somebody still
-// waits for the response then.
+// TestRequestTimeout ends the request's context by its deadline. The client is then
+// still waiting for a response.
 func TestRequestTimeout(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"before the call": 0, "within the call": time.Second} {
 		inBubble(t, name, func(t *testing.T) {

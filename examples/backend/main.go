@@ -1,11 +1,11 @@
-// Command backend is a web backend that exchanges link tokens for sessions, with
-// a page that shows who calls whom:
+// Command backend is a web backend that exchanges link tokens for sessions. It serves
+// a page that shows the requests between browser, backend and Oneloop:
 //
 //	go run ./examples/backend -fake
 //
-// It calls Oneloop with the SDK key in ONELOOP_SDK_KEY. ONELOOP_BASE_URL replaces
-// Oneloop's address, and ONELOOP_INSECURE_HTTP=1 allows plain http there. With
-// -fake it calls a fake API in its own process instead, key or no key.
+// With -fake, it calls a fake API in its own process and needs no key. Without, it
+// calls Oneloop with the SDK key in ONELOOP_SDK_KEY. Set ONELOOP_BASE_URL to call
+// another server, and ONELOOP_INSECURE_HTTP=1 to allow plain http to that server.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	flags := flag.NewFlagSet("backend", flag.ContinueOnError)
 	addr := flags.String("addr", "localhost:8080", "`host:port` to listen on")
 	useFake := flags.Bool("fake", false, "call a fake API in this process instead of Oneloop")
-	flags.SetOutput(io.Discard) // main prints the error, in one line
+	flags.SetOutput(io.Discard) // main prints the error on one line
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(out)
@@ -77,7 +77,7 @@ func newClient(fake *fakeserver.Server, getenv func(string) string, out io.Write
 		client.WithObserver(reportAttempt),
 	}
 	if fake != nil {
-		fmt.Fprintln(out, "Calling a fake API in this process, because of -fake. ONELOOP_SDK_KEY is not used.")
+		fmt.Fprintln(out, "Calling a fake API in this process because of -fake. ONELOOP_SDK_KEY is not used.")
 		return client.New(clienttest.SDKKey, append(opts, client.WithHTTPClient(&http.Client{Transport: fake}))...)
 	}
 	key := getenv("ONELOOP_SDK_KEY")
@@ -90,13 +90,13 @@ func newClient(fake *fakeserver.Server, getenv func(string) string, out io.Write
 		opts = append(opts, client.WithInsecureHTTP())
 	}
 	c, err := client.New(key, opts...)
-	if err == nil { // a URL that New refuses may hold a password
+	if err == nil { // a URL that New refuses may contain a password
 		fmt.Fprintln(out, "Calling", baseURL)
 	}
 	return c, err
 }
 
-// serve serves listener until ctx ends, then lets requests in flight finish.
+// serve serves requests until ctx ends, and then waits for requests in progress.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,

@@ -23,8 +23,8 @@ func env(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-// start runs the backend on a free port, and returns its URL and what ends it
-// and returns run's output and error.
+// start runs the backend on a free port. It returns the backend's URL, and a function
+// that stops the backend and returns the output and error of run.
 func start(t *testing.T, vars map[string]string, args ...string) (url string, stop func() (out string, err error)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -59,17 +59,17 @@ func start(t *testing.T, vars map[string]string, args ...string) (url string, st
 func TestRun(t *testing.T) {
 	oneloop := httptest.NewServer(clienttest.NewAPI())
 	defer oneloop.Close()
-	const onFake = "Calling a fake API in this process, because of -fake."
+	const onFake = "Calling a fake API in this process because of -fake."
 	withKey := map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": oneloop.URL}
 	for name, test := range map[string]struct {
-		args []string
-		env  map[string]string
-		says string
-		fake bool
+		args   []string
+		env    map[string]string
+		output string // part of it
+		fake   bool
 	}{
-		"with a key":           {nil, withKey, "Calling " + oneloop.URL, false},
-		"on the fake":          {[]string{"-fake"}, nil, onFake, true},
-		"-fake wins over keys": {[]string{"-fake"}, map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"}, onFake, true},
+		"key":            {nil, withKey, "Calling " + oneloop.URL, false},
+		"fake":           {[]string{"-fake"}, nil, onFake, true},
+		"fake and a key": {[]string{"-fake"}, map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"}, onFake, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, stop := start(t, test.env, test.args...)
@@ -95,10 +95,10 @@ func TestRun(t *testing.T) {
 			refused(t, send(http.MethodPost, "link-token", ""), http.StatusUnauthorized, "not signed in")
 			page, err := io.ReadAll(send(http.MethodGet, "", "").Body)
 			if err != nil || !bytes.Contains(page, []byte("Get a link token")) {
-				t.Errorf("the page is %q, %v", page, err)
+				t.Errorf("got page %q, %v", page, err)
 			}
-			if says := bytes.Contains(page, []byte("This runs on a fake API")); says != test.fake {
-				t.Errorf("the page says that it runs on a fake: %t", says)
+			if got := bytes.Contains(page, []byte("This runs on a fake API")); got != test.fake {
+				t.Errorf("the page mentions the fake: %t, want %t", got, test.fake)
 			}
 			var token client.LinkToken
 			decode(t, send(http.MethodPost, "link-token", ""), &token)
@@ -114,14 +114,14 @@ func TestRun(t *testing.T) {
 				want = http.StatusNoContent
 			}
 			if got := send(http.MethodDelete, "_fake/faults", "").StatusCode; got != want {
-				t.Errorf("the fake's control responds with %d, want %d", got, want)
+				t.Errorf("the control endpoint responds with %d, want %d", got, want)
 			}
 
 			out, err := stop()
 			if err != nil {
 				t.Errorf("run ended with %v", err)
 			}
-			if !strings.Contains(out, test.says) || strings.Contains(out, "fake") != test.fake || strings.Contains(out, clienttest.SDKKey) {
+			if !strings.Contains(out, test.output) || strings.Contains(out, "fake") != test.fake || strings.Contains(out, clienttest.SDKKey) {
 				t.Errorf("the output is:\n%s", out)
 			}
 			if conn, err := net.Dial("tcp", strings.Trim(strings.TrimPrefix(url, "http:"), "/")); err == nil {
@@ -182,7 +182,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// pipeListener accepts what is sent to it: connections in memory, so that a
+// A pipeListener accepts connections from a channel. They are in memory, so that a
 // server can run in a synctest bubble.
 type pipeListener struct {
 	conns  chan net.Conn
@@ -205,17 +205,17 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 func (l *pipeListener) Close() error   { close(l.closed); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestServeShutdown stops the server while a request is in flight.
+// TestServeShutdown stops the server while a request is in progress.
 func TestServeShutdown(t *testing.T) {
 	for name, test := range map[string]struct {
-		takes    time.Duration // the request, from when it was received
-		answered bool
+		takes    time.Duration // how long the request takes
+		response bool          // whether the client receives a response
 		wantErr  error
 	}{
-		"lets a request finish":   {10 * time.Second, true, nil},
-		"does not wait for ever":  {time.Hour, false, context.DeadlineExceeded},
-		"ends at once when idle":  {0, true, nil},
-		"ends with the last call": {4 * time.Second, true, nil},
+		"no delay":   {0, true, nil},
+		"4 seconds":  {4 * time.Second, true, nil},
+		"10 seconds": {10 * time.Second, true, nil},
+		"an hour":    {time.Hour, false, context.DeadlineExceeded},
 	} {
 		inBubble(t, name, func(t *testing.T) {
 			listener := newPipeListener()
@@ -238,14 +238,14 @@ func TestServeShutdown(t *testing.T) {
 			start := time.Now()
 			cancel()
 			resp, err := http.ReadResponse(bufio.NewReader(near), nil)
-			if answered := err == nil && resp.StatusCode == http.StatusNoContent; answered != test.answered {
-				t.Errorf("answered is %t (%v), want %t", answered, err, test.answered)
+			if got := err == nil && resp.StatusCode == http.StatusNoContent; got != test.response {
+				t.Errorf("got a response: %t (%v), want %t", got, err, test.response)
 			}
 			if err := <-done; !errors.Is(err, test.wantErr) {
 				t.Errorf("got %v, want %v", err, test.wantErr)
 			}
 			if took := time.Since(start); took > 21*time.Second {
-				t.Errorf("it took %v", took)
+				t.Errorf("the shutdown took %v, want at most 21 s", took)
 			}
 		})
 	}

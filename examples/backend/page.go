@@ -18,11 +18,12 @@ var (
 	pageFiles embed.FS
 )
 
-// contentSecurityPolicy lets the page use its own files and nothing else.
+// contentSecurityPolicy allows the page to load only its own files.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
-// newPage returns the page. If fake is true, it says so and has controls.
+// newPage returns the page. If fake is true, the page says so, and has controls for
+// the fake API.
 func newPage(fake bool) []byte {
 	var page bytes.Buffer
 	template.Must(template.New("page").Parse(pageTemplate)).Execute(&page, fake)
@@ -31,8 +32,8 @@ func newPage(fake bool) []byte {
 
 type headerKey struct{}
 
-// withHeaders sets the headers that all responses have, and lets reportAttempt
-// add to them.
+// withHeaders sets the headers of all responses. It also stores them in the context,
+// so that reportAttempt can add to them.
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -44,8 +45,8 @@ func withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-// reportAttempt observes the client. It tells the page, in a Server-Timing
-// header, what the backend asked of Oneloop on its behalf.
+// reportAttempt is an observer. It reports the backend's requests to Oneloop to the
+// page, in Server-Timing headers.
 func reportAttempt(ctx context.Context, a client.Attempt) {
 	if h, ok := ctx.Value(headerKey{}).(http.Header); ok {
 		h.Add("Server-Timing", fmt.Sprintf("attempt;desc=\"%s %d\";dur=%.1f", a.Operation, a.StatusCode, a.Duration.Seconds()*1000))

@@ -37,23 +37,24 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestPageKeepsPolicy has what the policy forbids, which a browser would ignore in silence.
-func TestPageKeepsPolicy(t *testing.T) {
+// TestPagePolicy looks for content that the policy forbids. Browsers would ignore it
+// silently.
+func TestPagePolicy(t *testing.T) {
 	for _, fake := range []bool{false, true} {
 		for _, forbidden := range []string{"<script>", "<style", "style=", "onclick", "http://", "https://", "unsafe-"} {
 			if strings.Contains(string(newPage(fake))+contentSecurityPolicy, forbidden) {
-				t.Errorf("the page or its policy has %q", forbidden)
+				t.Errorf("the page or its policy contains %q", forbidden)
 			}
 		}
 	}
 }
 
-func TestPageTellsOfTheFake(t *testing.T) {
+func TestPageMentionsFake(t *testing.T) {
 	for _, fake := range []bool{false, true} {
 		page := string(newPage(fake))
 		for _, text := range []string{"This runs on a fake API", `id="revoke"`, `id="expire"`, `id="outage"`} {
 			if strings.Contains(page, text) != fake {
-				t.Errorf("with fake %t: %q is in the page: %t", fake, text, !fake)
+				t.Errorf("fake is %t, but the page contains %q: %t", fake, text, !fake)
 			}
 		}
 	}
@@ -64,11 +65,11 @@ func TestCookies(t *testing.T) {
 		url, forwarded string
 		secure         bool
 	}{
-		"plain http":                  {"http://example.com/", "", false},
-		"https":                       {"https://example.com/", "", true},
-		"behind a TLS proxy":          {"http://example.com/", "https", true},
-		"behind a TLS proxy, shouted": {"http://example.com/", "HTTPS", true},
-		"behind a plain http proxy":   {"http://example.com/", "http", false},
+		"plain http":                {"http://example.com/", "", false},
+		"https":                     {"https://example.com/", "", true},
+		"behind a TLS proxy":        {"http://example.com/", "https", true},
+		"uppercase HTTPS":           {"http://example.com/", "HTTPS", true},
+		"behind a plain http proxy": {"http://example.com/", "http", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, clienttest.SDKKey)

@@ -20,7 +20,7 @@ const (
 	sessionLifetime = time.Hour
 )
 
-// signIn is a STAND-IN for your own sign-in: whoever opens the page is signed in
+// signIn is a STAND-IN for your own sign-in. Everyone who opens the page is signed in
 // as demoCustomer, without a password, until the process ends. Replace it before
 // others can reach the backend.
 type signIn struct{ id string }
@@ -31,7 +31,7 @@ func (s signIn) setCookie(w http.ResponseWriter, r *http.Request) {
 	setCookie(w, r, signInCookie, s.id, 0)
 }
 
-// customer returns who is signed in.
+// customer returns the id of the signed-in customer, if there is one.
 func (s signIn) customer(r *http.Request) (id string, ok bool) {
 	cookie, err := r.Cookie(signInCookie)
 	if err != nil || subtle.ConstantTimeCompare([]byte(cookie.Value), []byte(s.id)) != 1 {
@@ -40,8 +40,8 @@ func (s signIn) customer(r *http.Request) (id string, ok bool) {
 	return demoCustomer, true
 }
 
-// A session is what a link token is exchanged for. It lives on when the token
-// expires or is revoked, for sessionLifetime at most.
+// A session is the result of exchanging a link token. It remains valid for
+// sessionLifetime, even if the token expires or is revoked.
 type session struct {
 	CustomerID  string    `json:"customerId"`
 	WorkspaceID string    `json:"workspaceId"`
@@ -50,7 +50,8 @@ type session struct {
 
 type sessions struct{ byID sync.Map }
 
-// start exchanges the link token that admitted the request for a session.
+// start exchanges the request's link token, which linkauth has validated, for a
+// session.
 func (s *sessions) start(w http.ResponseWriter, r *http.Request) {
 	v, ok := linkauth.FromContext(r.Context())
 	if !ok {
@@ -65,7 +66,8 @@ func (s *sessions) start(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// whoami says whose session it is. It asks nobody, and needs no link token.
+// whoami responds with the session. It does not call Oneloop, and needs no link
+// token.
 func (s *sessions) whoami(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		if found, ok := s.byID.Load(cookie.Value); ok {
