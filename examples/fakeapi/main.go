@@ -1,9 +1,9 @@
-// Command fakeapi is the fake of the Oneloop API as a process, for front ends and
-// end-to-end tests in any language.
+// Command fakeapi runs the fake Oneloop API as a process, for front ends and
+// end-to-end tests in any language:
 //
 //	go run github.com/oneloop-ai/oneloop-go/examples/fakeapi@latest -addr 127.0.0.1:8090 -key sdk_test -lifetime 15m
 //
-// GET / explains the endpoints that control it.
+// GET / explains its control endpoints.
 package main
 
 import (
@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:8090", "`host:port` to listen on; port 0 picks a free one")
 	key := flags.String("key", "sdk_test", "SDK `key` to accept")
 	lifetime := flags.Duration("lifetime", 15*time.Minute, "how long link tokens live")
-	flags.SetOutput(io.Discard) // main prints the error, in one line
+	flags.SetOutput(io.Discard) // main prints the error on one line
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		flags.SetOutput(out)
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// What listens on all addresses is reached through the loopback interface.
+	// If the server listens on all addresses, print the loopback address.
 	host := strings.NewReplacer("0.0.0.0", "127.0.0.1", "[::]", "127.0.0.1").Replace(listener.Addr().String())
 	fmt.Fprintf(out, "fake Oneloop API: set ONELOOP_BASE_URL=http://%[1]s ONELOOP_SDK_KEY=%[2]s; http://%[1]s/ explains the rest\n", host, *key)
 
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	grace, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	_ = server.Shutdown(grace)
-	return server.Close() // ends requests that a fault still holds up
+	return server.Close() // ends requests that a fault is delaying
 }
 
 // secret matches the part of a path that may be a link token.
@@ -88,7 +88,7 @@ func logged(next http.Handler, to *log.Logger) http.Handler {
 	})
 }
 
-// A recorder notes the status of a response.
+// A recorder records the status of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -99,5 +99,5 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets a fault end the connection.
+// Unwrap lets a fault cut the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

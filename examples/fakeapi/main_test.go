@@ -16,12 +16,12 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// A process is a run of fakeapi.
+// A process is a running fakeapi.
 type process struct {
-	baseURL, sdkKey string // as the first line of the output says
-	stop            func() // begins to shut it down
-	ended           chan error
-	log             chan string // all lines after the first, once it has ended
+	baseURL, sdkKey string      // from the first line of the output
+	stop            func()      // starts the shutdown
+	ended           chan error  // receives the error of run
+	log             chan string // receives the rest of the output after the end
 }
 
 func start(t *testing.T, args ...string) process {
@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	p := start(t, "-key", "sdk_mine", "-lifetime", "1h")
 	if p.sdkKey != "sdk_mine" {
-		t.Errorf("the first line names the key %q", p.sdkKey)
+		t.Errorf("the first line shows the key %q, want sdk_mine", p.sdkKey)
 	}
 	c, err := client.New(p.sdkKey, client.WithBaseURL(p.baseURL))
 	if err != nil {
@@ -96,7 +96,7 @@ func TestRun(t *testing.T) {
 	}
 	log := <-p.log
 	if strings.Contains(log, strings.TrimPrefix(token.Token, "lt_")) || strings.Contains(log, "sdk_mine") {
-		t.Errorf("the log holds a secret:\n%s", log)
+		t.Errorf("the log contains a secret:\n%s", log)
 	}
 	want := []string{
 		"POST /api/v1/link-token 200",
@@ -105,7 +105,7 @@ func TestRun(t *testing.T) {
 		"GET /api/v1/link-token/… 200",
 		"GET /v1/lt_… 404",
 	}
-	for _, line := range want { // a cut may reach the client before its line is logged
+	for _, line := range want { // in any order, because a cut may reach the client before it is logged
 		if !regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d ` + regexp.QuoteMeta(line) + ` [\d.]+(µs|ms|s)$`).MatchString(log) {
 			t.Errorf("the log lacks %q:\n%s", line, log)
 		}
@@ -115,8 +115,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A request in flight gets its response, and one that a fault holds up for ever
-// does not keep the process from ending.
+// A shutdown waits for requests in progress, but not for one that never ends because
+// of a fault.
 func TestShutdown(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault    string
@@ -145,7 +145,7 @@ func TestShutdown(t *testing.T) {
 				t.Error(err)
 			}
 			if err := <-got; (err == nil) != test.response {
-				t.Errorf("the request in flight got %v", err)
+				t.Errorf("the request in progress returned error %v, want a response: %t", err, test.response)
 			}
 		})
 	}
@@ -189,7 +189,7 @@ func TestRunFails(t *testing.T) {
 				t.Errorf("got %v, want one line with %q", err, test.want)
 			}
 			if out.Len() > 0 {
-				t.Errorf("it printed %q", &out)
+				t.Errorf("got output %q, want none", &out)
 			}
 		})
 	}
