@@ -1,4 +1,4 @@
-// Command minimal makes a link token and validates it. It calls a fake API in its
+// Command minimal generates a link token and validates it. It calls a fake API in its
 // own process, so it needs no SDK key.
 package main
 
