@@ -9,8 +9,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// jarcoal/httpmock: for a project that already mocks everything with it. You
-// write Oneloop's responses yourself, byte by byte, and keep them true.
+// jarcoal/httpmock, for projects that already mock all HTTP requests with it. You
+// write Oneloop's responses yourself and keep them up to date.
 
 const response = `{"token":"lt_1","expiresAt":1893456000}`
 
@@ -24,7 +24,7 @@ func TestWithHTTPMock(t *testing.T) {
 	}
 }
 
-func TestWithHTTPMockOfOneClient(t *testing.T) {
+func TestWithHTTPMockForOneClient(t *testing.T) {
 	hc := &http.Client{}
 	httpmock.ActivateNonDefault(hc)
 	t.Cleanup(httpmock.DeactivateAndReset)

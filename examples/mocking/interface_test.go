@@ -11,8 +11,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/internal/readme"
 )
 
-// An interface of your own: for tests of your own logic, where Oneloop is just a
-// value or an error. The client is not part of the test.
+// An interface of your own, for tests of your own logic that need only a value or an
+// error from Oneloop. These tests do not use the client.
 
 type generateFunc func(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error)
 
@@ -20,7 +20,7 @@ func (f generateFunc) GenerateLinkToken(ctx context.Context, req client.Generate
 	return f(ctx, req)
 }
 
-func TestWithAnInterface(t *testing.T) {
+func TestWithInterface(t *testing.T) {
 	tokens := generateFunc(func(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error) {
 		return nil, &client.ErrorResponse{StatusCode: http.StatusTooManyRequests, RetryAfter: 2 * time.Second}
 	})
@@ -29,7 +29,7 @@ func TestWithAnInterface(t *testing.T) {
 	}
 }
 
-func TestStatusesAreThoseOfREADME(t *testing.T) {
+func TestStatusesMatchREADME(t *testing.T) {
 	readme.CheckStatuses(t, "generating", func(ctx context.Context, err error) int {
 		handler := newHandler(generateFunc(func(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error) {
 			return nil, err

@@ -1,5 +1,5 @@
-// Command mocking is a small handler of a backend. Its tests show three ways to
-// test code that calls Oneloop: fake_test.go, httpmock_test.go, interface_test.go.
+// Command mocking has a small HTTP handler. Its tests show three ways to test code
+// that calls Oneloop: fake_test.go, httpmock_test.go and interface_test.go.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/linkauth"
 )
 
-// linkTokenGenerator is what the handler needs of a *client.Client.
+// linkTokenGenerator is the part of *client.Client that the handler uses.
 type linkTokenGenerator interface {
 	GenerateLinkToken(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error)
 }
@@ -25,13 +25,13 @@ func newHandler(tokens linkTokenGenerator) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /workspaces/{workspace}/link-token", func(w http.ResponseWriter, r *http.Request) {
 		token, err := tokens.GenerateLinkToken(r.Context(), client.GenerateLinkTokenRequest{
-			CustomerID:  "customer_1", // in a real backend: whoever is signed in
+			CustomerID:  "customer_1", // in a real backend, the signed-in customer
 			WorkspaceID: r.PathValue("workspace"),
 		})
 		if err != nil {
 			f := linkauth.FailureOf(r.Context(), err)
 			if f.Status == http.StatusUnauthorized {
-				f.Status = http.StatusInternalServerError // our request was wrong, not the caller's
+				f.Status = http.StatusInternalServerError // our request was wrong, and not the caller's
 			}
 			f.Write(w)
 			return
@@ -43,7 +43,7 @@ func newHandler(tokens linkTokenGenerator) http.Handler {
 	return mux
 }
 
-// main sends the handler one request, over the fake API.
+// main sends the handler one request. The handler uses the fake API.
 func main() {
 	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
 	if err != nil {
