@@ -1,8 +1,8 @@
-// Command quickstart makes a link token, validates it, and shows an error.
+// Command quickstart generates a link token, validates it, and shows an error.
 //
-// With ONELOOP_SDK_KEY in the environment it calls Oneloop, or the API at
-// ONELOOP_BASE_URL, which ONELOOP_INSECURE_HTTP=1 allows to be plain http to
-// another host. Without a key it runs against the fake API in its own process.
+// If ONELOOP_SDK_KEY is set, it calls Oneloop with that key. Set ONELOOP_BASE_URL to
+// call another server, and ONELOOP_INSECURE_HTTP=1 to allow plain http to that
+// server. Without a key, quickstart uses the fake API in its own process.
 package main
 
 import (
@@ -31,8 +31,8 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	customer := flags.String("customer", "customer_1", "`id` of the customer who gets the link token")
-	workspace := flags.String("workspace", "workspace_1", "`id` of the workspace that it is for")
-	flags.SetOutput(io.Discard) // main prints the error, in one line
+	workspace := flags.String("workspace", "workspace_1", "`id` of the workspace that the link token is for")
+	flags.SetOutput(io.Discard) // main prints the error on one line
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(out)
@@ -66,16 +66,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		return err
 	}
 	if !validation.Valid {
-		return errors.New("oneloop calls the new link token invalid")
+		return errors.New("oneloop reports the new link token as not valid")
 	}
 	fmt.Fprintf(out, "It is valid, and belongs to customer %s in workspace %s.\n", validation.CustomerID, validation.WorkspaceID)
 
 	_, err = c.ValidateLinkToken(ctx, "no-such-link-token")
-	fmt.Fprintln(out, "An unknown link token gives:", err)
-	var answer *client.ErrorResponse
-	if errors.As(err, &answer) {
+	fmt.Fprintln(out, "The error for an unknown link token:", err)
+	var response *client.ErrorResponse
+	if errors.As(err, &response) {
 		fmt.Fprintf(out, "That is an *ErrorResponse with status %d; errors.Is(err, client.ErrBadRequest) is %t.\n",
-			answer.StatusCode, errors.Is(err, client.ErrBadRequest))
+			response.StatusCode, errors.Is(err, client.ErrBadRequest))
 	}
 	return nil
 }
@@ -95,13 +95,14 @@ func newClient(getenv func(string) string, out io.Writer) (*client.Client, error
 		opts = append(opts, client.WithInsecureHTTP())
 	}
 	c, err := client.New(key, opts...)
-	if err == nil { // a URL that New refuses may hold a password
+	if err == nil { // a URL that New refuses may contain a password
 		fmt.Fprintln(out, "Calling", baseURL)
 	}
 	return c, err
 }
 
-// mask shows enough of a link token to tell two apart, and too little to use it.
+// mask returns enough of a link token to tell it from another one, but too little to
+// use it.
 func mask(token string) string {
 	const shown = 4
 	if len(token) < 4*shown {

@@ -46,10 +46,10 @@ func TestRunWithKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "Calling "+server.URL) {
-		t.Errorf("the output does not say what was called:\n%s", &out)
+		t.Errorf("the output does not name the server:\n%s", &out)
 	}
 	if got := len(api.Requests()); got != 3 {
-		t.Errorf("the server saw %d requests, want 3", got)
+		t.Errorf("the server received %d requests, want 3", got)
 	}
 }
 
@@ -94,6 +94,6 @@ func TestInsecureHTTP(t *testing.T) {
 		"ONELOOP_SDK_KEY": "sdk_any", "ONELOOP_BASE_URL": "http://fake:8090", "ONELOOP_INSECURE_HTTP": "1",
 	}), &out)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(out.String(), "Calling http://fake:8090") {
-		t.Errorf("got %v with the output %q, want a call to http://fake:8090", err, &out)
+		t.Errorf("got %v and output %q, want a call to http://fake:8090", err, &out)
 	}
 }
