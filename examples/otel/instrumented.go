@@ -33,20 +33,20 @@ var methods = map[string]httpconv.RequestMethodAttr{
 	validate: httpconv.RequestMethodGet,
 }
 
-// instrumented is a client.Client with a span and a duration for each call and
-// each attempt, and a counter of retries:
+// An instrumented is a client.Client that records a span and a duration for each call
+// and each attempt, and counts retries:
 //
 //	span generateLinkToken       oneloop.client.call.duration
 //	├── span POST (503)          http.client.request.duration
 //	└── span POST (200)          http.client.request.duration, oneloop.client.retries
 //
-// Nothing that it records holds a secret. A link token is part of a URL, which
-// is why otelhttp must not be used here: it records the URL of every request.
-// Nor are the texts of errors recorded, because a server chooses what stands in
-// them: error.type has the class, and the caller has the error.
+// It records no secrets. Don't use otelhttp instead: it records the URL of every
+// request, which contains the link token. It also does not record error texts,
+// because a server chooses part of them. The attribute error.type has the class of
+// the error, and the caller has the error itself.
 //
-// An attempt's span is made when the attempt is over, and so no trace context
-// is sent to Oneloop.
+// The span of an attempt is created after the attempt, so no trace context is sent to
+// Oneloop.
 type instrumented struct {
 	*client.Client
 	address string
@@ -58,8 +58,7 @@ type instrumented struct {
 	retries  metric.Int64Counter
 }
 
-// newInstrumented is client.New with WithBaseURL(baseURL) and an observer,
-// which takes the place of one in opts.
+// newInstrumented calls client.New with opts, WithBaseURL(baseURL) and an observer.
 func newInstrumented(tp trace.TracerProvider, mp metric.MeterProvider, sdkKey, baseURL string, opts ...client.Option) (*instrumented, error) {
 	c := &instrumented{tracer: tp.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
 	opts = slices.Concat(opts, []client.Option{client.WithBaseURL(baseURL), client.WithObserver(c.observe)})
@@ -67,7 +66,7 @@ func newInstrumented(tp trace.TracerProvider, mp metric.MeterProvider, sdkKey, b
 	if c.Client, err = client.New(sdkKey, opts...); err != nil {
 		return nil, err
 	}
-	u, _ := url.Parse(baseURL) // as New has done
+	u, _ := url.Parse(baseURL) // can't fail: New has parsed it
 	c.address = u.Hostname()
 	if c.port, err = strconv.Atoi(u.Port()); err != nil {
 		c.port = map[string]int{"http": 80, "https": 443}[u.Scheme]
@@ -76,15 +75,15 @@ func newInstrumented(tp trace.TracerProvider, mp metric.MeterProvider, sdkKey, b
 	meter := mp.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
 	var errs [3]error
 	c.calls, errs[0] = meter.Float64Histogram("oneloop.client.call.duration",
-		metric.WithDescription("Duration of calls, retries and waits included."), metric.WithUnit("s"),
+		metric.WithDescription("Duration of calls, including retries and waits."), metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30))
 	c.attempts, errs[1] = httpconv.NewClientRequestDuration(meter)
 	c.retries, errs[2] = meter.Int64Counter("oneloop.client.retries",
-		metric.WithDescription("Attempts that were not a call's first."), metric.WithUnit("{retry}"))
+		metric.WithDescription("Number of attempts other than the first of a call."), metric.WithUnit("{retry}"))
 	return c, errors.Join(errs[:]...)
 }
 
-// GenerateLinkToken is client.Client.GenerateLinkToken in a span.
+// GenerateLinkToken calls client.Client.GenerateLinkToken within a span.
 func (c *instrumented) GenerateLinkToken(ctx context.Context, req client.GenerateLinkTokenRequest) (*client.LinkToken, error) {
 	ctx, end := c.start(ctx, generate)
 	token, err := c.Client.GenerateLinkToken(ctx, req)
@@ -92,7 +91,7 @@ func (c *instrumented) GenerateLinkToken(ctx context.Context, req client.Generat
 	return token, err
 }
 
-// ValidateLinkToken is client.Client.ValidateLinkToken in a span.
+// ValidateLinkToken calls client.Client.ValidateLinkToken within a span.
 func (c *instrumented) ValidateLinkToken(ctx context.Context, linkToken string) (*client.LinkTokenValidation, error) {
 	ctx, end := c.start(ctx, validate)
 	validation, err := c.Client.ValidateLinkToken(ctx, linkToken)
@@ -100,8 +99,8 @@ func (c *instrumented) ValidateLinkToken(ctx context.Context, linkToken string) 
 	return validation, err
 }
 
-// start begins the span of a call. The SDK hands the context on to observe,
-// whose spans become children of it.
+// start starts the span of a call and returns a function that ends it. The Client
+// passes the context to observe, so the spans of attempts are its children.
 func (c *instrumented) start(ctx context.Context, operation string) (context.Context, func(error)) {
 	began := time.Now()
 	attrs := []attribute.KeyValue{operationKey.String(operation)}
@@ -118,7 +117,7 @@ func (c *instrumented) start(ctx context.Context, operation string) (context.Con
 	}
 }
 
-// observe makes the span of an attempt that has just ended.
+// observe records the span of an attempt that has just ended.
 func (c *instrumented) observe(ctx context.Context, a client.Attempt) {
 	end := time.Now()
 	method := methods[a.Operation]
@@ -146,8 +145,8 @@ func (c *instrumented) observe(ctx context.Context, a client.Attempt) {
 	span.End(trace.WithTimestamp(end))
 }
 
-// errorType is one of few words for an error, or the status code of a response.
-// semconv.ErrorType would give the Go type, which is the same for most of them.
+// errorType returns the class of an error, or the status code of a response.
+// semconv.ErrorType would return the Go type, which is the same for most errors.
 func errorType(err error) string {
 	var (
 		resp    *client.ErrorResponse

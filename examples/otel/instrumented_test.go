@@ -32,7 +32,7 @@ import (
 
 var request = client.GenerateLinkTokenRequest{CustomerID: "customer_1", WorkspaceID: "workspace_1"}
 
-// recorded is an instrumented client with what it recorded.
+// A recorded is an instrumented client with access to what it recorded.
 type recorded struct {
 	*instrumented
 	exporter *tracetest.InMemoryExporter
@@ -56,7 +56,7 @@ func newRecorded(t testing.TB, sdkKey, baseURL string, transport http.RoundTripp
 	return r
 }
 
-// split returns the spans of the calls and of the attempts, in order.
+// split returns the spans of calls and the spans of attempts, in order.
 func (r *recorded) split() (calls, attempts tracetest.SpanStubs) {
 	for _, s := range r.exporter.GetSpans() {
 		if _, isCall := methods[s.Name]; isCall {
@@ -141,7 +141,7 @@ func TestErrors(t *testing.T) {
 	tests := map[string]struct {
 		linkToken string
 		faults    []clienttest.Fault
-		ended     bool // the context
+		ended     bool // whether the context has ended
 		call      string
 		attempts  []string
 	}{
@@ -156,7 +156,7 @@ func TestErrors(t *testing.T) {
 			call:      "302",
 			attempts:  []string{"302"},
 		},
-		"answered after a retry": {
+		"400 after a retry": {
 			linkToken: "unknown",
 			faults:    []clienttest.Fault{clienttest.Status(500)},
 			call:      "400",
@@ -168,7 +168,7 @@ func TestErrors(t *testing.T) {
 			call:      "connection",
 			attempts:  []string{"connection", "connection", "connection"},
 		},
-		"no answer in time": {
+		"attempt timeout": {
 			linkToken: "unknown",
 			faults:    []clienttest.Fault{clienttest.Silence(), clienttest.Silence(), clienttest.Silence()},
 			call:      "timeout",
@@ -202,36 +202,36 @@ func TestErrors(t *testing.T) {
 					cancel()
 				}
 				if _, err := r.ValidateLinkToken(ctx, test.linkToken); err == nil {
-					t.Fatal("got no error")
+					t.Fatal("the call succeeded")
 				}
 				calls, attempts := r.split()
 				if got := classes(t, calls); !slices.Equal(got, []string{test.call}) {
-					t.Errorf("got the call as %q, want %q", got, test.call)
+					t.Errorf("call: got error.type %q, want %q", got, test.call)
 				}
 				if got := classes(t, attempts); !slices.Equal(got, test.attempts) {
-					t.Errorf("got the attempts as %q, want %q", got, test.attempts)
+					t.Errorf("attempts: got error.type %q, want %q", got, test.attempts)
 				}
 			})
 		})
 	}
 }
 
-// classes returns the error.type of each span, "" for none, and checks that
-// the status says the same.
+// classes returns the error.type of each span, or "" if it has none. It checks that
+// the status of the span agrees.
 func classes(t *testing.T, spans tracetest.SpanStubs) (types []string) {
 	t.Helper()
 	for _, s := range spans {
 		set := attribute.NewSet(s.Attributes...)
 		class, failed := set.Value("error.type")
 		if failed != (s.Status.Code == codes.Error) {
-			t.Errorf("%s has the status %v and the error.type %q", s.Name, s.Status, class.AsString())
+			t.Errorf("%s has status %v and error.type %q", s.Name, s.Status, class.AsString())
 		}
 		types = append(types, class.AsString())
 	}
 	return types
 }
 
-// TestAttemptError has attempts as observers get them: Err alone decides.
+// TestAttemptError checks that an attempt is an error only if its Err is not nil.
 func TestAttemptError(t *testing.T) {
 	for name, test := range map[string]struct {
 		attempt client.Attempt
@@ -303,7 +303,7 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 		if _, err := r.ValidateLinkToken(t.Context(), "unknown"); err == nil {
-			t.Fatal("an unknown link token is no error")
+			t.Fatal("validating an unknown link token succeeded")
 		}
 
 		got := map[string]string{}
@@ -314,7 +314,7 @@ func TestMetrics(t *testing.T) {
 					for _, p := range data.DataPoints {
 						got[m.Name+" "+p.Attributes.Encoded(attribute.DefaultEncoder())] = fmt.Sprintf("%d in %g %s", p.Count, p.Sum, m.Unit)
 						if last := p.Bounds[len(p.Bounds)-1]; last > 60 {
-							t.Errorf("%s: the last bound is %g, which is not made for seconds", m.Name, last)
+							t.Errorf("%s: the last bound is %g, which is too large for seconds", m.Name, last)
 						}
 					}
 				case metricdata.Sum[int64]:
@@ -352,7 +352,7 @@ func lines(m map[string]string) string {
 	return b.String()
 }
 
-// leaky fails as a careless transport would.
+// leaky is a transport with secrets in its errors.
 type leaky struct{}
 
 func (leaky) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -362,12 +362,12 @@ func (leaky) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestNoSecrets(t *testing.T) {
 	for name, test := range map[string]struct{ key, token string }{
 		"usual secrets": {"sdk_canary_1f0c", "lt_canary_7b3e"},
-		"short secrets": {"Kq7_Zx9", "Tz9_Wv4"}, // which the SDK leaves in texts
+		"short secrets": {"Kq7_Zx9", "Tz9_Wv4"}, // too short for the SDK to redact
 	} {
 		t.Run(name, func(t *testing.T) {
 			echo := `{"error":{"code":1,"message":"` + test.key + ` and ` + test.token + `"}}`
 			header := http.Header{"Location": {"/" + test.token}, test.key: {test.token}}
-			api := clienttest.NewAPI() // which knows neither, so that faults answer
+			api := clienttest.NewAPI() // knows neither secret, so all responses are faults
 			api.Queue(
 				clienttest.Answer(200, nil, `{"token":"`+test.token+`","expiresAt":4102444800}`),
 				clienttest.Answer(200, header, `{"valid":true,"expiresAt":4102444800,"workspaceId":"w","customerId":"c"}`),
@@ -394,14 +394,15 @@ func TestNoSecrets(t *testing.T) {
 
 			r = newRecorded(t, test.key, client.DefaultBaseURL, leaky{})
 			if _, err := r.ValidateLinkToken(t.Context(), test.token); err == nil {
-				t.Error("the transport's failure is no error")
+				t.Error("the call succeeded")
 			}
 			checkNoSecrets(t, r, 1, test.key, test.token)
 		})
 	}
 }
 
-// checkNoSecrets walks everything that was exported, as exporters write it.
+// checkNoSecrets exports everything that was recorded, and checks that it contains no
+// secrets.
 func checkNoSecrets(t *testing.T, r *recorded, wantCalls int, secrets ...string) {
 	t.Helper()
 	var b bytes.Buffer
@@ -425,12 +426,12 @@ func checkNoSecrets(t *testing.T, r *recorded, wantCalls int, secrets ...string)
 	}
 	for _, want := range []string{`"http.client.request.duration"`, `"error.type"`} {
 		if !strings.Contains(b.String(), want) {
-			t.Errorf("the export lacks %s", want)
+			t.Errorf("the export does not contain %s", want)
 		}
 	}
 	for _, secret := range secrets {
 		if strings.Contains(b.String(), secret) {
-			t.Errorf("%q stands in the export:\n%s", secret, &b)
+			t.Errorf("the export contains %q:\n%s", secret, &b)
 		}
 	}
 }

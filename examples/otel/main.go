@@ -1,14 +1,12 @@
-// Command otel is a Go module of its own, so that nobody who uses the SDK
-// inherits OpenTelemetry. Run it in its directory:
+// Command otel records OpenTelemetry spans and metrics for calls and attempts of
+// package client, and writes them to standard output as JSON. It is a separate module,
+// so that the SDK does not depend on OpenTelemetry. Run it in its directory:
 //
 //	cd examples/otel && go run .
 //
-// It records OpenTelemetry spans and metrics for the calls and attempts of
-// package client, and writes them to standard output as JSON.
-//
-// With ONELOOP_SDK_KEY in the environment it calls Oneloop, or ONELOOP_BASE_URL
-// if that is set. Without, it calls a fake API in its own process, which fails
-// twice so that there are retries to see.
+// If ONELOOP_SDK_KEY is set, it calls Oneloop with that key, or the server at
+// ONELOOP_BASE_URL. Without a key, it uses the fake API in its own process, which
+// fails twice to cause retries.
 package main
 
 import (
@@ -47,10 +45,10 @@ func main() {
 
 func run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	flags := flag.NewFlagSet("otel", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // main prints the error, in one line
+	flags.SetOutput(io.Discard) // main prints the error on one line
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(out, "Usage: ONELOOP_SDK_KEY=key go run . (no key: a fake API). It has no flags.")
+			fmt.Fprintln(out, "Usage: ONELOOP_SDK_KEY=key go run . (without a key, it uses a fake API). There are no flags.")
 			return nil
 		}
 		return err
@@ -61,7 +59,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	return record(ctx, getenv, out)
 }
 
-// record makes three calls and exports what they leave behind.
+// record makes three calls and exports their spans and metrics.
 func record(ctx context.Context, getenv func(string) string, out io.Writer) (err error) {
 	spans, err := stdouttrace.New(stdouttrace.WithWriter(out))
 	if err != nil {
@@ -76,10 +74,11 @@ func record(ctx context.Context, getenv func(string) string, out io.Writer) (err
 	mp := sdkmetric.NewMeterProvider(sdkmetric.WithResource(service),
 		sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics)))
 	defer func() {
-		// What was recorded is exported even if ctx has ended.
+		// Export spans and metrics even if ctx has ended.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		// All three are called. Only ForceFlush tells that spans were not exported.
+		// cmp.Or evaluates all of its arguments. Of the three calls here, only ForceFlush
+		// returns an error if spans can't be exported.
 		err = cmp.Or(err, mp.Shutdown(ctx), tp.ForceFlush(ctx), tp.Shutdown(ctx))
 	}()
 
@@ -99,7 +98,7 @@ func record(ctx context.Context, getenv func(string) string, out io.Writer) (err
 	if _, err := c.ValidateLinkToken(ctx, token.Token); err != nil {
 		return err
 	}
-	// An unknown link token, to show what an error leaves behind.
+	// Validate an unknown link token, to record an error.
 	_, err = c.ValidateLinkToken(ctx, "no-such-link-token")
 	var resp *client.ErrorResponse
 	if errors.As(err, &resp) {

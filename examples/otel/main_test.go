@@ -31,7 +31,7 @@ func TestRunWithoutKey(t *testing.T) {
 		`"Name":"oneloop.client.retries"`,
 	} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("the output lacks %s:\n%s", want, &out)
+			t.Errorf("the output does not contain %s:\n%s", want, &out)
 		}
 	}
 	for _, secret := range []string{clienttest.SDKKey, "lt_test_"} {
@@ -50,7 +50,7 @@ func TestRunWithKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := len(api.Requests()); got != 3 {
-		t.Errorf("the server saw %d requests, want 3", got)
+		t.Errorf("the server received %d requests, want 3", got)
 	}
 }
 
