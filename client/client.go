@@ -10,14 +10,12 @@ import (
 	"github.com/oneloop-ai/oneloop-go/gen"
 )
 
-const (
-	// DefaultBaseURL is the URL of Oneloop's production server.
-	DefaultBaseURL = "https://prod.oneloop.ai"
+// DefaultBaseURL is the URL of Oneloop's production server.
+const DefaultBaseURL = "https://prod.oneloop.ai"
 
-	// Version is the version of this module. It is part of the User-Agent header.
-	// Between releases it is the next version followed by "-dev".
-	Version = "0.2.0-dev"
-)
+// Version is the version of this module. It is part of the User-Agent header.
+// Between releases it is the next version followed by "-dev".
+const Version = "0.2.0-dev"
 
 // A Client calls the Oneloop API. It is immutable and safe for concurrent use.
 // Create one with New and share it: it holds the idle connections and the retry

@@ -17,10 +17,12 @@ import (
 type Option func(*settings) error
 
 type settings struct {
-	baseURL    string
-	plainHTTP  bool // baseURL begins with http://
-	loopback   bool // the host of baseURL is this machine
-	insecure   bool // plain http to other hosts is allowed
+	baseURL string
+
+	// Whether baseURL begins with http://, its host is this machine, and plain http
+	// to other hosts is allowed.
+	plainHTTP, loopback, insecure bool
+
 	httpClient http.Client
 	keySource  func(context.Context) (string, error)
 	authorize  authFunc

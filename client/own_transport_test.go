@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -224,5 +225,19 @@ func TestReplacedDefaultTransport(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A program's own HTTP/2 implementation keeps its connections outside of the
+// copies of a transport, so the Client must not use it.
+func TestOwnTransportHTTP2(t *testing.T) {
+	server := serve(t, http.HandlerFunc(respondOK), http2)
+	original := server.Client().Transport.(*http.Transport).Clone()
+	original.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{"h2": func(string, *tls.Conn) http.RoundTripper {
+		return fails(errors.New("the program's own HTTP/2 was used"))
+	}}
+	setDefaultTransport(t, original)
+	if _, err := validate.call(t.Context(), newClient(t, quick, client.WithBaseURL(server.URL))); err != nil {
+		t.Error(err)
 	}
 }

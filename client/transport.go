@@ -89,6 +89,11 @@ func newOwnTransport(original *http.Transport, plainHTTP bool) *ownTransport {
 	t := original.Clone()
 	// Clone copies the TLS configuration for HTTP/2 but does not enable HTTP/2.
 	t.ForceAttemptHTTP2 = true
+	// golang.org/x/net/http2 puts itself here, with the connections of original. An
+	// empty map disables HTTP/2.
+	if len(t.TLSNextProto) > 0 {
+		t.TLSNextProto = nil
+	}
 	t.HTTP2 = cmp.Or(t.HTTP2, new(http.HTTP2Config))
 	t.HTTP2.SendPingTimeout = cmp.Or(t.HTTP2.SendPingTimeout, pingTimeout)
 	t.HTTP2.PingTimeout = cmp.Or(t.HTTP2.PingTimeout, pingTimeout)
