@@ -20,8 +20,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// load reads the contract through a symbolic link: go test would not see that a
-// file outside the module has changed, and show its cached result.
+// load reads the contract through a symbolic link. For a file outside of the module,
+// go test would not notice changes and would reuse cached results.
 func load(t *testing.T) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
@@ -40,18 +40,19 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// checked answers as the fake does, and checks every exchange.
+// checked is an http.RoundTripper that passes requests to the fake, and checks
+// requests and responses against the contract.
 type checked struct {
-	t        *testing.T
-	api      *clienttest.API
-	router   routers.Router
-	requests error // how they break the contract
-	answers  error
+	t         *testing.T
+	api       *clienttest.API
+	router    routers.Router
+	requests  error // how requests break the contract
+	responses error // how responses break it
 }
 
-// newChecked puts the contract's server at baseURL. It closes the contract's
-// objects, because a misspelt optional field is valid in an open one, and has
-// errors that the contract does not declare checked like those that it does.
+// newChecked returns a checked for a server at baseURL. It is stricter than the
+// contract: objects may not have undeclared fields, so that a misspelled optional
+// field is an error. It also checks undeclared error statuses like declared ones.
 func newChecked(t *testing.T, baseURL string) *checked {
 	t.Helper()
 	doc := load(t)
@@ -65,7 +66,7 @@ func newChecked(t *testing.T, baseURL string) *checked {
 			}
 			closeObjects(requestSchema(op))
 			for status := range op.Responses.Map() {
-				closeObjects(answerSchema(op, status))
+				closeObjects(responseSchema(op, status))
 			}
 		}
 	}
@@ -85,7 +86,7 @@ func closeObjects(schema *openapi3.Schema) {
 	}
 }
 
-// requestSchema and answerSchema are nil where there is no JSON body.
+// requestSchema and responseSchema return nil if there is no JSON body.
 func requestSchema(op *openapi3.Operation) *openapi3.Schema {
 	if op.RequestBody == nil {
 		return nil
@@ -93,7 +94,7 @@ func requestSchema(op *openapi3.Operation) *openapi3.Schema {
 	return jsonSchema(op.RequestBody.Value.Content)
 }
 
-func answerSchema(op *openapi3.Operation, status string) *openapi3.Schema {
+func responseSchema(op *openapi3.Operation, status string) *openapi3.Schema {
 	if op.Responses.Value(status) == nil {
 		return nil
 	}
@@ -107,7 +108,8 @@ func jsonSchema(content openapi3.Content) *openapi3.Schema {
 	return nil
 }
 
-// client returns a client whose every exchange must keep the contract.
+// client returns a Client. If a request or response breaks the contract, the test
+// fails.
 func (c *checked) client(sdkKey, baseURL string) *client.Client {
 	c.t.Helper()
 	sdk, err := client.New(sdkKey, client.WithBaseURL(baseURL), client.WithHTTPClient(&http.Client{Transport: c}),
@@ -116,8 +118,8 @@ func (c *checked) client(sdkKey, baseURL string) *client.Client {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() {
-		if err := errors.Join(c.requests, c.answers); err != nil {
-			c.t.Errorf("the contract is broken: %v", err)
+		if err := errors.Join(c.requests, c.responses); err != nil {
+			c.t.Errorf("broken contract: %v", err)
 		}
 	})
 	return sdk
@@ -141,8 +143,8 @@ func (c *checked) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkAnswer(input, resp); err != nil {
-		c.answers = errors.Join(c.answers, broken("answer "+resp.Status+" to", err))
+	if err := checkResponse(input, resp); err != nil {
+		c.responses = errors.Join(c.responses, broken("response "+resp.Status+" to", err))
 	}
 	return resp, nil
 }
@@ -158,19 +160,19 @@ var options = &openapi3filter.Options{
 
 func authenticate(_ context.Context, in *openapi3filter.AuthenticationInput) error {
 	if in.SecurityScheme.Type != "http" || in.SecurityScheme.Scheme != "bearer" {
-		return fmt.Errorf("package client does not know the security scheme %s", in.SecuritySchemeName)
+		return fmt.Errorf("package client does not support the security scheme %s", in.SecuritySchemeName)
 	}
 	scheme, key, _ := strings.Cut(in.RequestValidationInput.Request.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || key == "" {
-		return errors.New("there is no bearer key")
+		return errors.New("no bearer key")
 	}
 	return nil
 }
 
-func checkAnswer(to *openapi3filter.RequestValidationInput, resp *http.Response) error {
+func checkResponse(to *openapi3filter.RequestValidationInput, resp *http.Response) error {
 	op := to.Route.Operation
-	if answerSchema(op, strconv.Itoa(resp.StatusCode)) == nil { // ValidateResponse passes redirects and what has no schema
-		return fmt.Errorf("%s declares no JSON answer with status %d", op.OperationID, resp.StatusCode)
+	if responseSchema(op, strconv.Itoa(resp.StatusCode)) == nil { // ValidateResponse accepts redirects and responses without a schema
+		return fmt.Errorf("%s declares no JSON response with status %d", op.OperationID, resp.StatusCode)
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package contract holds no code but tests. They check package client, the fake
-// in package clienttest and openapi.yaml against each other. It is a module of
-// its own, so that nobody who uses the SDK inherits an OpenAPI validator.
+// Package contract contains only tests. They check that package client, the fake in
+// package clienttest and openapi.yaml agree. It is a separate module, so that the SDK
+// does not depend on an OpenAPI validator.
 package contract

@@ -18,14 +18,15 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// exported says which types of package client hold an operation's request (nil:
-// it has no body) and its answer.
-var exported = map[string]struct{ request, answer reflect.Type }{
+// exported maps operations to the types of package client for the request, or nil if
+// it has no body, and the response.
+var exported = map[string]struct{ request, response reflect.Type }{
 	"generateLinkToken": {reflect.TypeFor[client.GenerateLinkTokenRequest](), reflect.TypeFor[client.LinkToken]()},
 	"validateLinkToken": {nil, reflect.TypeFor[client.LinkTokenValidation]()},
 }
 
-// errorFields are what client.ErrorResponse holds of a body: Code and Message.
+// errorFields are the fields that client.ErrorResponse takes from a body: Code and
+// Message.
 var errorFields = []string{"error.code", "error.message"}
 
 var sentinels = []error{client.ErrBadRequest, client.ErrUnauthorized, client.ErrForbidden, client.ErrRateLimited, client.ErrServer}
@@ -47,16 +48,17 @@ func TestDrift(t *testing.T) {
 		}
 	}
 	for id := range gone {
-		t.Errorf("the contract has no operation %s: take it out of package client, clienttest and the table exported", id)
+		t.Errorf("the contract has no operation %s: remove it from package client, from clienttest and from exported in drift_test.go", id)
 	}
 }
 
-// checkMethod wants a method that is named like the operation, with an argument
-// for each parameter and for the body, and their fields.
+// checkMethod checks that client.Client has a method for the operation, with an
+// argument for each parameter and for the body, and that the types have the fields
+// of the contract.
 func checkMethod(t *testing.T, op *openapi3.Operation, parameters int) {
 	types, ok := exported[op.OperationID]
 	if !ok {
-		t.Errorf("the operation %q is new: add its method to client.Client, and its types to the table exported in drift_test.go", op.OperationID)
+		t.Errorf("the operation %q is new: add a method to client.Client, and its types to exported in drift_test.go", op.OperationID)
 		return
 	}
 	args := []reflect.Type{reflect.TypeFor[*client.Client](), reflect.TypeFor[context.Context]()}
@@ -64,15 +66,15 @@ func checkMethod(t *testing.T, op *openapi3.Operation, parameters int) {
 	if types.request != nil {
 		args = append(args, types.request)
 	}
-	want := reflect.FuncOf(args, []reflect.Type{reflect.PointerTo(types.answer), reflect.TypeFor[error]()}, false)
+	want := reflect.FuncOf(args, []reflect.Type{reflect.PointerTo(types.response), reflect.TypeFor[error]()}, false)
 	name := strings.ToUpper(op.OperationID[:1]) + op.OperationID[1:]
 	if method, ok := args[0].MethodByName(name); !ok {
 		t.Errorf("client.Client has no method %s", name)
 	} else if method.Type != want {
-		t.Errorf("the method %s is a %v, but the contract's parameters and bodies ask for a %v", name, method.Type, want)
+		t.Errorf("the method %s is a %v, but the contract requires a %v", name, method.Type, want)
 	}
 	checkFields(t, "request", requestSchema(op), types.request)
-	checkFields(t, "200 answer", answerSchema(op, "200"), types.answer)
+	checkFields(t, "200 response", responseSchema(op, "200"), types.response)
 }
 
 func checkFields(t *testing.T, of string, schema *openapi3.Schema, typ reflect.Type) {
@@ -82,20 +84,20 @@ func checkFields(t *testing.T, of string, schema *openapi3.Schema, typ reflect.T
 			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 			must, ok := required[name]
 			if !ok {
-				t.Errorf("%v.%s has the JSON name %q, which the contract's %s lacks", typ, field.Name, name, of)
+				t.Errorf("%v.%s has the JSON name %q, which is not in the contract's %s", typ, field.Name, name, of)
 			} else if omits := options == "omitempty" || options == "omitzero"; must == omits {
-				t.Errorf("%v.%s: omitted when empty is %t, but required is %t in the contract's %s", typ, field.Name, omits, must, of)
+				t.Errorf("%v.%s: omitted if empty: %t, but required in the contract's %s: %t", typ, field.Name, omits, of, must)
 			}
 			delete(required, name)
 		}
 	}
 	for name := range required {
-		t.Errorf("the contract's %s has the field %s, which its exported type (%v) lacks", of, name, typ)
+		t.Errorf("the contract's %s has the field %s, which is not in %v", of, name, typ)
 	}
 }
 
-// leaves returns the names of the fields, those of nested objects behind a dot,
-// and whether they are required. A nil schema has none.
+// leaves returns the names of the fields and whether they are required. Names of
+// fields in nested objects are joined with dots. A nil schema has no fields.
 func leaves(schema *openapi3.Schema) map[string]bool {
 	required := map[string]bool{}
 	if schema == nil {
@@ -119,12 +121,12 @@ func checkErrors(t *testing.T, op *openapi3.Operation) {
 			continue
 		}
 		code, _ := strconv.Atoi(status)
-		answer := &client.ErrorResponse{StatusCode: code}
-		if !slices.ContainsFunc(sentinels, func(sentinel error) bool { return errors.Is(answer, sentinel) }) {
-			t.Errorf("no sentinel of package client matches the status %s: add one to client/errors.go, and to sentinels in drift_test.go", status)
+		response := &client.ErrorResponse{StatusCode: code}
+		if !slices.ContainsFunc(sentinels, func(sentinel error) bool { return errors.Is(response, sentinel) }) {
+			t.Errorf("no error of package client matches status %s: add one to client/errors.go, and to sentinels in drift_test.go", status)
 		}
-		if fields := slices.Sorted(maps.Keys(leaves(answerSchema(op, status)))); !slices.Equal(fields, errorFields) {
-			t.Errorf("the contract's answer %s has the fields %v, client.ErrorResponse holds %v: change it, and errorFields in drift_test.go", status, fields, errorFields)
+		if fields := slices.Sorted(maps.Keys(leaves(responseSchema(op, status)))); !slices.Equal(fields, errorFields) {
+			t.Errorf("the contract's response %s has the fields %v, but client.ErrorResponse uses %v: change it, and errorFields in drift_test.go", status, fields, errorFields)
 		}
 	}
 }
@@ -139,6 +141,6 @@ func checkFake(t *testing.T, op *openapi3.Operation, method, path string) {
 		t.Fatal(err)
 	}
 	if got := api.Requests()[0].Operation; got != op.OperationID {
-		t.Errorf("clienttest takes %s %s for the operation %q and answers %s: add %s to client/clienttest/api.go", method, path, got, resp.Status, op.OperationID)
+		t.Errorf("clienttest takes %s %s for the operation %q and responds with %s: add %s to client/clienttest", method, path, got, resp.Status, op.OperationID)
 	}
 }

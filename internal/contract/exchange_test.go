@@ -73,7 +73,7 @@ func TestInvalidTokens(t *testing.T) {
 		}
 		end(token.Token)
 		if got, err := sdk.ValidateLinkToken(t.Context(), token.Token); err != nil || got.Valid {
-			t.Errorf("%s: got %+v, %v, want one that is not valid", name, got, err)
+			t.Errorf("%s: got %+v, %v, want an invalid token", name, got, err)
 		}
 	}
 }
@@ -85,17 +85,17 @@ func TestErrors(t *testing.T) {
 		fault  clienttest.Fault
 		status int
 	}{
-		"wrong key":     {"sdk_wrong", clienttest.Delay(0), 401},
-		"400":           {key, clienttest.Status(400), 400},
-		"401":           {key, clienttest.Status(401), 401},
-		"403":           {key, clienttest.Status(403), 403},
-		"403 and later": {key, clienttest.StatusRetryAfter(403, time.Minute), 403},
-		"429":           {key, clienttest.Status(429), 429},
-		"429 and later": {key, clienttest.StatusRetryAfter(429, time.Minute), 429},
-		"503":           {key, clienttest.Status(503), 503},
-		"503 and later": {key, clienttest.StatusRetryAfter(503, time.Minute), 503},
-		"zero fault":    {key, clienttest.Fault{}, 501},
-		"status 0":      {key, clienttest.Status(0), 501},
+		"wrong key":        {"sdk_wrong", clienttest.Delay(0), 401},
+		"400":              {key, clienttest.Status(400), 400},
+		"401":              {key, clienttest.Status(401), 401},
+		"403":              {key, clienttest.Status(403), 403},
+		"403, Retry-After": {key, clienttest.StatusRetryAfter(403, time.Minute), 403},
+		"429":              {key, clienttest.Status(429), 429},
+		"429, Retry-After": {key, clienttest.StatusRetryAfter(429, time.Minute), 429},
+		"503":              {key, clienttest.Status(503), 503},
+		"503, Retry-After": {key, clienttest.StatusRetryAfter(503, time.Minute), 503},
+		"zero fault":       {key, clienttest.Fault{}, 501},
+		"status 0":         {key, clienttest.Status(0), 501},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newChecked(t, client.DefaultBaseURL)
@@ -104,8 +104,8 @@ func TestErrors(t *testing.T) {
 			_, generateErr := sdk.GenerateLinkToken(t.Context(), client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w"})
 			_, validateErr := sdk.ValidateLinkToken(t.Context(), "token")
 			for _, err := range []error{generateErr, validateErr} {
-				var answer *client.ErrorResponse
-				if !errors.As(err, &answer) || answer.StatusCode != test.status || answer.Code != float64(test.status) {
+				var response *client.ErrorResponse
+				if !errors.As(err, &response) || response.StatusCode != test.status || response.Code != float64(test.status) {
 					t.Errorf("got %v, want an *ErrorResponse with status and code %d", err, test.status)
 				}
 			}
@@ -119,8 +119,8 @@ const (
 	goodBody  = `{"customerId":"c","workspaceId":"w"}`
 )
 
-// post sends a generateLinkToken as package client would not, and returns the
-// status of its answer.
+// post sends a generateLinkToken request that package client would not send, and
+// returns the status of the response.
 func (c *checked) post(body, contentType, authorization string) int {
 	c.t.Helper()
 	req := httptest.NewRequestWithContext(c.t.Context(), http.MethodPost, client.DefaultBaseURL+"/api/v1/link-token", strings.NewReader(body))
@@ -132,13 +132,13 @@ func (c *checked) post(body, contentType, authorization string) int {
 	return resp.StatusCode
 }
 
-// TestBadRequests also shows that requests can fail the check.
+// TestBadRequests also checks that the test fails if a request breaks the contract.
 func TestBadRequests(t *testing.T) {
 	for name, test := range map[string]struct {
 		body, contentType, authorization string
 
-		broken string // what the check says
-		status int    // what the fake answers
+		broken string // part of the error from the check
+		status int    // of the fake's response
 	}{
 		"no key":           {goodBody, asJSON, "", "no bearer key", 401},
 		"empty key":        {goodBody, asJSON, "Bearer ", "no bearer key", 401},
@@ -156,20 +156,20 @@ func TestBadRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newChecked(t, client.DefaultBaseURL)
 			if got := c.post(test.body, test.contentType, test.authorization); got != test.status {
-				t.Errorf("the answer is %d, want %d", got, test.status)
+				t.Errorf("got status %d, want %d", got, test.status)
 			}
 			if c.requests == nil || !strings.Contains(c.requests.Error(), test.broken) {
-				t.Errorf("the check of the request says %v, want %q", c.requests, test.broken)
+				t.Errorf("the check of the request returned %v, want %q", c.requests, test.broken)
 			}
-			if c.answers != nil {
-				t.Error(c.answers)
+			if c.responses != nil {
+				t.Error(c.responses)
 			}
 		})
 	}
 }
 
-// TestBadAnswers shows that answers can fail the check.
-func TestBadAnswers(t *testing.T) {
+// TestBadResponses checks that the test fails if a response breaks the contract.
+func TestBadResponses(t *testing.T) {
 	for name, test := range map[string]struct {
 		status       int
 		header       http.Header
@@ -184,9 +184,9 @@ func TestBadAnswers(t *testing.T) {
 		"not JSON":            {200, nil, `ok`, "failed to decode"},
 		"HTML":                {200, http.Header{"Content-Type": {"text/html"}}, `{}`, "Content-Type"},
 		"no content type":     {200, http.Header{"Content-Type": nil}, `{}`, "Content-Type"},
-		"undeclared success":  {204, nil, ``, "no JSON answer with status 204"},
-		"undeclared redirect": {301, nil, ``, "no JSON answer with status 301"},
-		"undeclared error":    {404, nil, `{"error":{"code":1,"message":"m"}}`, "no JSON answer with status 404"},
+		"undeclared success":  {204, nil, ``, "no JSON response with status 204"},
+		"undeclared redirect": {301, nil, ``, "no JSON response with status 301"},
+		"undeclared error":    {404, nil, `{"error":{"code":1,"message":"m"}}`, "no JSON response with status 404"},
 		"no error":            {400, nil, `{}`, `"error" is missing`},
 		"no code":             {400, nil, `{"error":{"message":"m"}}`, `"code" is missing`},
 		"no message":          {401, nil, `{"error":{"code":1}}`, `"message" is missing`},
@@ -200,8 +200,8 @@ func TestBadAnswers(t *testing.T) {
 			if c.requests != nil {
 				t.Error(c.requests)
 			}
-			if c.answers == nil || !strings.Contains(c.answers.Error(), test.broken) {
-				t.Errorf("the check of the answer says %v, want %q", c.answers, test.broken)
+			if c.responses == nil || !strings.Contains(c.responses.Error(), test.broken) {
+				t.Errorf("the check of the response returned %v, want %q", c.responses, test.broken)
 			}
 		})
 	}

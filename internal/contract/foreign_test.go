@@ -14,8 +14,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
 )
 
-// Clients that aren't written with package client work with the fake, too. Their
-// headers were recorded.
+// The fake also works with clients that do not use package client. The headers are
+// recordings of theirs.
 func TestForeignClients(t *testing.T) {
 	for name, header := range map[string]http.Header{
 		"the TypeScript SDK 1.0.9": {
@@ -61,16 +61,16 @@ func TestForeignClients(t *testing.T) {
 			if status, response := send("GET", "/api/v1/link-token/lt_unknown", ""); status != 400 {
 				t.Errorf("unknown link token: got %d %v, want 400", status, response)
 			}
-			if c.requests != nil || c.answers != nil {
-				t.Errorf("requests: %v, responses: %v", c.requests, c.answers)
+			if c.requests != nil || c.responses != nil {
+				t.Errorf("requests: %v, responses: %v", c.requests, c.responses)
 			}
 		})
 	}
 }
 
-// The fake's control endpoints report errors in the contract's shape.
+// The control endpoints of the fake use the API's error format.
 func TestControlErrors(t *testing.T) {
-	schema := answerSchema(load(t).Paths.Find("/api/v1/link-token").Post, "400")
+	schema := responseSchema(load(t).Paths.Find("/api/v1/link-token").Post, "400")
 	server := fakeserver.New(clienttest.SDKKey, time.Minute)
 	for path, body := range map[string]string{
 		"/_fake/advance": `{"by":"soon"}`,
