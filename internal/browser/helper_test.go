@@ -20,9 +20,9 @@ import (
 )
 
 var (
-	browser context.Context // of the one browser, in which each test has a profile of its own
-	backend string          // the program
-	axe     string          // axe-core's source
+	browser context.Context // shared by all tests; each has its own profile
+	backend string          // path of the program
+	axe     string          // source code of axe-core
 )
 
 func TestMain(m *testing.M) {
@@ -53,8 +53,8 @@ func runTests(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("go build: %w\n%s", err, out)
 	}
 
-	// No sandbox, because it needs privileges that containers and CI lack. The
-	// browser only sees pages of ours.
+	// Containers and CI lack the privileges that the sandbox requires. The browser only
+	// opens our own pages.
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	defer cancel()
@@ -66,7 +66,7 @@ func runTests(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// startBackend runs the backend on the fake API until the test ends, and returns
+// startBackend runs the backend with the fake API until the test ends, and returns
 // its URL.
 func startBackend(t *testing.T) string {
 	t.Helper()
@@ -87,11 +87,11 @@ func startBackend(t *testing.T) string {
 			return url
 		}
 	}
-	t.Fatal("the backend doesn't say where it listens")
+	t.Fatal("the backend did not print its URL")
 	return ""
 }
 
-// A look is how a page is shown.
+// A look configures how a page is displayed.
 type look struct {
 	width, height int64
 	dark          bool
@@ -101,13 +101,13 @@ type look struct {
 
 var desktop = look{width: 1280, height: 800}
 
-// page is the backend's page in a tab.
+// A page is a tab with the backend's page.
 type page struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-// open opens the page of a new backend. Script errors and breaches of the
+// open starts a backend and opens its page. Script errors and violations of the
 // content security policy fail the test.
 func open(t *testing.T, l look) *page {
 	t.Helper()
@@ -119,7 +119,7 @@ func open(t *testing.T, l look) *page {
 		case *runtime.EventExceptionThrown:
 			t.Errorf("exception: %s %v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception)
 		case *log.EventEntryAdded:
-			if e.Entry.Source != "network" { // where every 401 is an entry
+			if e.Entry.Source != "network" { // the network logs every 401
 				t.Errorf("the browser's log: %s", e.Entry.Text)
 			}
 		}
@@ -166,29 +166,29 @@ func (p *page) text(selector string) string {
 	return evaluate[string](p, fmt.Sprintf("document.querySelector(%q).innerText", selector))
 }
 
-// message returns what the page says beside a button.
+// message returns the message next to a button.
 func (p *page) message(id string) string {
 	p.t.Helper()
 	return evaluate[string](p, fmt.Sprintf("document.getElementById(%q).closest('.action').querySelector('[role=status]').innerText", id))
 }
 
-// press clicks a button, without waiting for what comes of it.
+// press clicks a button without waiting for the result.
 func (p *page) press(id string) {
 	p.t.Helper()
 	p.do(chromedp.Click(chromedp.ID(id)))
 }
 
-// click clicks a button, waits, and checks what the page says beside it then.
+// click clicks a button, waits for the result, and checks the message next to it.
 func (p *page) click(id, want string) {
 	p.t.Helper()
 	p.press(id)
 	p.settle(id)
 	if got := p.message(id); got != want {
-		p.t.Errorf("after a click on %s the page says %q, want %q", id, got, want)
+		p.t.Errorf("clicked %s: got message %q, want %q", id, got, want)
 	}
 }
 
-// slow has each of the page's requests wait for a second, until fast is called.
+// slow delays each request of the page by a second, until fast is called.
 func (p *page) slow() {
 	p.do(chromedp.Evaluate[chromedp.Void](`window.realFetch ??= window.fetch;
 		window.fetch = (...request) => new Promise(resolve => setTimeout(resolve, 1000)).then(() => realFetch(...request))`))
@@ -202,34 +202,34 @@ func (p *page) settle(id string) {
 	p.until(fmt.Sprintf("document.getElementById(%q).ariaDisabled !== 'true'", id))
 }
 
-// until waits until a condition holds. chromedp.Poll needs what the page's
-// content security policy forbids.
+// until waits until a condition is true. chromedp.Poll does not work here because of
+// the page's content security policy.
 func (p *page) until(condition string) {
 	p.t.Helper()
 	for end := time.Now().Add(20 * time.Second); !evaluate[bool](p, condition); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			p.t.Fatalf("this stays false: %s", condition)
+			p.t.Fatalf("still false after 20 s: %s", condition)
 		}
 	}
 }
 
-// wantTexts checks texts of the page by their selectors.
+// wantTexts checks texts of the page. The keys of want are selectors.
 func (p *page) wantTexts(want map[string]string) {
 	p.t.Helper()
 	for selector, text := range want {
 		if got := p.text(selector); got != text {
-			p.t.Errorf("%s is %q, want %q", selector, got, text)
+			p.t.Errorf("%s: got %q, want %q", selector, got, text)
 		}
 	}
 }
 
-// wantCalls checks the diagram of the latest click. Durations are left out.
+// wantCalls checks the diagram of the latest click, without the durations.
 func (p *page) wantCalls(want ...string) {
 	p.t.Helper()
 	got := evaluate[[]string](p, `[...document.querySelectorAll('#calls > li:first-child > ol > li')].map(item =>
 		item.textContent.replace(/ · [\d.]+ ms/, '').replace(/[\d.]+ s/, 'N s'))`)
 	if a, b := strings.Join(got, "\n"), strings.Join(want, "\n"); a != b {
-		p.t.Errorf("the diagram is\n%s\nwant\n%s", a, b)
+		p.t.Errorf("got diagram\n%s\nwant\n%s", a, b)
 	}
 	durations := evaluate[int](p, `(document.querySelector('#calls > li:first-child').textContent.match(/ · [\d.]+ ms/g) ?? []).length`)
 	if responses := strings.Count(strings.Join(want, "\n"), "to browser") + strings.Count(strings.Join(want, "\n"), "Oneloop to"); durations != responses {
@@ -237,8 +237,8 @@ func (p *page) wantCalls(want ...string) {
 	}
 }
 
-// checkAccessibility runs axe with all its rules, and looks for content that is
-// wider than the page.
+// checkAccessibility runs all rules of axe, and checks that the page is not wider than
+// the window.
 func (p *page) checkAccessibility(state string) {
 	p.t.Helper()
 	if !evaluate[bool](p, "typeof axe === 'object'") {

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// nobody is what the page shows of an identity that it doesn't know.
+// nobody is the identity that the page shows without a session.
 var nobody = map[string]string{"#customer": "–", "#workspace": "–", "#session-expiry": "–"}
 
 const unavailable = "Oneloop is not available right now. Try again in 5 seconds."
@@ -18,7 +18,7 @@ func TestFlow(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
 	if got := p.text("#fake"); !strings.HasPrefix(got, "This runs on a fake API.") {
-		t.Errorf("the page doesn't say that it runs on a fake: %q", got)
+		t.Errorf("the page does not mention the fake: %q", got)
 	}
 	p.wantTexts(nobody)
 	p.click("who", "There is no session. Get a link token first.")
@@ -56,7 +56,7 @@ func TestFlow(t *testing.T) {
 	p.click("who", "The session says so. Oneloop was not asked.")
 	p.wantCalls("Browser to backend: GET /whoami", "Backend to browser: 200 · the identity")
 
-	p.do(chromedp.Reload()) // which loses the link token, and keeps the session
+	p.do(chromedp.Reload()) // loses the link token but not the session
 	p.click("who", "The session says so. Oneloop was not asked.")
 
 	p.click("end", "The session has ended.")
@@ -74,7 +74,7 @@ func TestExpiry(t *testing.T) {
 	p.click("expire", "Done. A session goes on, but a new one is refused.")
 	p.wantTexts(map[string]string{"#token-expiry": "expired", "#customer": "customer_1"})
 	if got := p.message("get"); got != "The link token has expired." {
-		t.Errorf("beside the link token it says %q", got)
+		t.Errorf("got message %q next to the link token", got)
 	}
 	p.click("who", "The session says so. Oneloop was not asked.")
 
@@ -85,8 +85,8 @@ func TestExpiry(t *testing.T) {
 	p.click("who", "The link token is valid, and now there is a session.")
 }
 
-// TestExpiryByTheClock moves the browser's clock, and presses nothing.
-func TestExpiryByTheClock(t *testing.T) {
+// TestExpiryByClock moves the browser's clock and does not press any buttons.
+func TestExpiryByClock(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
 	p.click("get", "Here is a link token.")
@@ -98,7 +98,7 @@ func TestExpiryByTheClock(t *testing.T) {
 	p.until("document.getElementById('session-expiry').textContent === '–'")
 	p.wantTexts(nobody)
 	if got := p.message("who"); got != "The session has ended." {
-		t.Errorf("beside the identity it says %q", got)
+		t.Errorf("got message %q next to the identity", got)
 	}
 }
 
@@ -133,14 +133,14 @@ func TestOutage(t *testing.T) {
 	p.press("who")
 	p.until("document.getElementById('calls').textContent.includes('waiting')")
 	if got := p.message("who"); got != "Waiting" {
-		t.Errorf("during the wait the page says %q", got)
+		t.Errorf("got message %q during the wait", got)
 	}
 	p.wantTexts(map[string]string{"#who": "Who am I?"})
-	p.press("who") // which does nothing
+	p.press("who") // has no effect during the wait
 	p.settle("who")
 	p.fast()
 	if got := p.message("who"); got != unavailable {
-		t.Errorf("the page says %q, want %q", got, unavailable)
+		t.Errorf("got message %q, want %q", got, unavailable)
 	}
 	p.wantTexts(nobody)
 	p.wantCalls(
@@ -163,7 +163,7 @@ func TestOutage(t *testing.T) {
 	p.click("who", "The link token is valid, and now there is a session.")
 }
 
-// TestBackendGone has every request of the page fail.
+// TestBackendGone makes every request of the page fail.
 func TestBackendGone(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
@@ -172,11 +172,11 @@ func TestBackendGone(t *testing.T) {
 		p.click(id, "The backend does not respond.")
 	}
 	if evaluate[bool](p, "document.getElementById('outage').checked") {
-		t.Error("the switch says that there is an outage")
+		t.Error("the switch for the outage is on")
 	}
 }
 
-// TestKeyboard uses the page without a mouse: the focus stays where it was.
+// TestKeyboard uses the page without a mouse. The focus must not move.
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
@@ -184,7 +184,7 @@ func TestKeyboard(t *testing.T) {
 	p.until("document.getElementById('token').textContent !== '–'")
 	p.settle("get")
 	if got := evaluate[string](p, "document.activeElement.id"); got != "get" {
-		t.Errorf("the focus is on %q", got)
+		t.Errorf("the focus is on %q, want get", got)
 	}
 }
 
@@ -193,12 +193,11 @@ func TestWithoutScript(t *testing.T) {
 	p := open(t, look{width: 1280, height: 800, noScript: true})
 	text := evaluate[string](p, "document.body.innerText")
 	if !strings.Contains(text, "This page needs JavaScript.") || strings.Contains(text, "Ready") {
-		t.Errorf("without JavaScript the page says\n%s", text)
+		t.Errorf("got text without JavaScript:\n%s", text)
 	}
 }
 
-// TestForcedColors has buttons keep an edge, and a text that differs from its
-// background.
+// TestForcedColors checks that buttons have a visible border and readable text.
 func TestForcedColors(t *testing.T) {
 	t.Parallel()
 	p := open(t, look{width: 1280, height: 800, forcedColors: true})
@@ -206,7 +205,7 @@ func TestForcedColors(t *testing.T) {
 		style := evaluate[[]string](p, fmt.Sprintf(`(style => [style.borderTopWidth, style.borderTopStyle, style.borderTopColor, style.color, style.backgroundColor])(
 			getComputedStyle(document.getElementById(%q)))`, id))
 		if style[0] != "1px" || style[1] != "solid" || style[2] == style[4] || style[3] == style[4] {
-			t.Errorf("%s has the edge %v, the text %s and the background %s", id, style[:3], style[3], style[4])
+			t.Errorf("%s has border %v, text color %s and background %s", id, style[:3], style[3], style[4])
 		}
 	}
 }
@@ -222,7 +221,7 @@ func TestAccessibility(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := open(t, l)
-			p.checkAccessibility("at first")
+			p.checkAccessibility("initially")
 			p.click("get", "Here is a link token.")
 			p.click("who", "The link token is valid, and now there is a session.")
 			p.checkAccessibility("with a session")
@@ -236,7 +235,7 @@ func TestAccessibility(t *testing.T) {
 			p.until("document.getElementById('calls').textContent.includes('waiting')")
 			p.checkAccessibility("waiting")
 			p.settle("get")
-			p.checkAccessibility("in an outage")
+			p.checkAccessibility("during an outage")
 		})
 	}
 }
