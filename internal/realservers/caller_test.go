@@ -13,18 +13,18 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// caller is a client under test. Its calls are named, and the name is the
-// request's key.
+// A caller is a client under test. Each call has an id, which it sends as its SDK
+// key.
 type caller interface {
 	generate(ctx context.Context, id string) error
 	validate(ctx context.Context, id string) error
 	close()
 }
 
-// A newCaller makes a caller of the server at baseURL.
+// A newCaller creates a caller for the server at baseURL.
 type newCaller func(t *testing.T, baseURL string, policy client.RetryPolicy) caller
 
-// kinds are the clients that every scenario runs, the SDK first.
+// kinds are the clients that every scenario uses.
 var kinds = []struct {
 	name string
 	make newCaller
@@ -51,7 +51,7 @@ func (s sdk) generate(ctx context.Context, id string) error {
 	token, err := s.client.GenerateLinkToken(context.WithValue(ctx, idKey{}, id),
 		client.GenerateLinkTokenRequest{CustomerID: id, WorkspaceID: "w1"})
 	if err == nil && token.Token != id {
-		return fmt.Errorf("call %s got the response of %s", id, token.Token)
+		return fmt.Errorf("call %s received the response to %s", id, token.Token)
 	}
 	return err
 }
@@ -59,14 +59,14 @@ func (s sdk) generate(ctx context.Context, id string) error {
 func (s sdk) validate(ctx context.Context, id string) error {
 	v, err := s.client.ValidateLinkToken(context.WithValue(ctx, idKey{}, id), id)
 	if err == nil && (!v.Valid || v.CustomerID != id) {
-		return fmt.Errorf("call %s got the response of %s", id, v.CustomerID)
+		return fmt.Errorf("call %s received the response to %s", id, v.CustomerID)
 	}
 	return err
 }
 
 func (s sdk) close() { s.client.CloseIdleConnections() }
 
-// plain is what one would write by hand: net/http with a timeout and enough
+// plain is a client as one would write it by hand: net/http with a timeout and enough
 // idle connections, without retries.
 type plain struct {
 	client  *http.Client

@@ -18,16 +18,15 @@ import (
 	"time"
 )
 
-// certificate is what every nginx here presents: PEM files' contents.
+// certificate is the certificate of all servers, as PEM.
 var certificate struct{ cert, key []byte }
 
-// TestMain makes Clients trust the nginx of these tests, as an operator would
-// make them trust a private CA: through http.DefaultTransport, which a Client's
-// own transport is a copy of.
+// TestMain makes Clients trust the certificate in the way a program would trust a
+// private CA: through http.DefaultTransport, which Clients copy.
 func TestMain(m *testing.M) {
 	roots, err := makeCertificate()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "making a certificate:", err)
+		fmt.Fprintln(os.Stderr, "creating a certificate:", err)
 		os.Exit(1)
 	}
 	standard := http.DefaultTransport.(*http.Transport).Clone()
@@ -39,8 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// makeCertificate makes a self-signed certificate for 127.0.0.1, and returns
-// the pool that trusts it.
+// makeCertificate creates a self-signed certificate for 127.0.0.1, and returns a pool
+// that contains it.
 func makeCertificate() (*x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -71,7 +70,7 @@ func makeCertificate() (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// connections counts the connections of all clients, by the server's address.
+// connections counts the connections of all clients by server address.
 var connections = counter{byAddr: map[string]*connCount{}}
 
 type counter struct {
@@ -79,7 +78,7 @@ type counter struct {
 	byAddr map[string]*connCount
 }
 
-type connCount struct{ dialled, open int }
+type connCount struct{ dialed, open int }
 
 func (c *counter) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -93,7 +92,7 @@ func (c *counter) dial(ctx context.Context, network, addr string) (net.Conn, err
 		n = new(connCount)
 		c.byAddr[addr] = n
 	}
-	n.dialled++
+	n.dialed++
 	n.open++
 	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() {
 		c.mu.Lock()
@@ -102,7 +101,7 @@ func (c *counter) dial(ctx context.Context, network, addr string) (net.Conn, err
 	})}, nil
 }
 
-// to returns the count of the connections to addr.
+// to returns the number of connections to addr.
 func (c *counter) to(addr string) connCount {
 	c.mu.Lock()
 	defer c.mu.Unlock()

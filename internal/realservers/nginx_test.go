@@ -18,11 +18,10 @@ import (
 	"time"
 )
 
-// directives are what a scenario adds to nginx.conf, by block.
+// directives are a scenario's additions to the blocks of nginx.conf.
 type directives struct{ HTTP, Server, Location string }
 
-// A request's credentials name its call, so the access log tells which requests
-// belong together.
+// The access log has the SDK key of each request, which identifies its call.
 var nginxConf = template.Must(template.New("nginx.conf").Parse(`
 daemon off;
 {{with .User}}user {{.}};{{end}}
@@ -68,7 +67,7 @@ type nginx struct {
 	stop   func()
 }
 
-// startNginx starts an nginx that the end of the test stops.
+// startNginx starts an nginx and stops it when the test ends.
 func startNginx(t *testing.T, http2 bool, upstream string, d directives) *nginx {
 	t.Helper()
 	path, err := exec.LookPath("nginx")
@@ -81,7 +80,7 @@ func startNginx(t *testing.T, http2 bool, upstream string, d directives) *nginx 
 			t.Fatal(err)
 		}
 	}
-	// Something else may take the port between its choice and nginx's start.
+	// Another process may take the port before nginx listens on it.
 	for attempt := range 3 {
 		n.addr = freeAddr(t)
 		n.writeConf(t, http2, upstream, d)
@@ -113,9 +112,9 @@ func (n *nginx) writeConf(t *testing.T, http2 bool, upstream string, d directive
 	}
 }
 
-// rootUser returns user and group for workers that can reach the test's
-// directory: root's own if the test runs as root. Otherwise workers run as who
-// started nginx, which warns about a user directive.
+// rootUser returns the user and group for nginx's workers, which must be able to read
+// the test's directory. If the test does not run as root, it returns "": workers then
+// run as the current user, and nginx would warn about a user directive.
 func rootUser(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -171,16 +170,16 @@ func (n *nginx) start(path string) error {
 		}
 	}
 	n.stop()
-	return fmt.Errorf("nginx accepts no connection after 5 s: %s", &n.stderr)
+	return fmt.Errorf("nginx accepts no connections after 5 s: %s", &n.stderr)
 }
 
-// reload is nginx -s reload: new workers take over, old ones finish what they
-// have and close their idle connections.
+// reload does the same as nginx -s reload: new workers take over, and old workers
+// finish their requests and close their idle connections.
 func (n *nginx) reload() error { return n.cmd.Process.Signal(syscall.SIGHUP) }
 
-// logged is a request that nginx responded to or dropped.
+// A logged is a request in nginx's access log.
 type logged struct {
-	at     time.Time // when nginx was done with it
+	at     time.Time // when nginx finished the request
 	status int
 	method string
 }
@@ -199,7 +198,7 @@ func (n *nginx) log(t *testing.T) map[string][]logged {
 		var r logged
 		var id string
 		if _, err := fmt.Sscanf(scanner.Text(), "%g %d %s Bearer %s", &at, &r.status, &r.method, &id); err != nil {
-			continue // a connection that ended before its request was whole
+			continue // the connection ended before the request was complete
 		}
 		r.at = time.UnixMilli(int64(at * 1000))
 		requests[id] = append(requests[id], r)

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// proxy passes connections on to nginx. Those that silence meets stay open and
-// carry nothing any more, as after a failover or through a firewall that has
-// forgotten them; later ones work.
+// A proxy forwards connections to nginx. Connections that are open when silence is
+// called stay open, but the proxy forwards nothing more on them, like a firewall that
+// has forgotten them. New connections work.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -58,8 +58,8 @@ func (p *proxy) serve() {
 	}
 }
 
-// copy passes bytes on, and so does the end of a connection, until c is silent.
-// From then on only the client's closing matters.
+// copy forwards data, and closes c when either side does. If c is silent, it discards
+// the data, and closes c only when the client does.
 func (c *pair) copy(to, from net.Conn) {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -81,7 +81,7 @@ func (c *pair) close() {
 	c.server.Close()
 }
 
-// silence silences the connections that are open now.
+// silence stops forwarding on the connections that are currently open.
 func (p *proxy) silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

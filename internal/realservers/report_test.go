@@ -14,14 +14,14 @@ type result struct {
 
 	calls, lost int
 	lostPOST    int
-	longest     time.Duration       // of a call
+	longest     time.Duration       // the longest call
 	requests    map[string][]logged // at nginx, by call
 	received    int                 // requests at nginx
-	most        int                 // requests of one call at nginx
+	most        int                 // the most requests of one call at nginx
 	duplicates  int                 // calls that reached the upstream more than once
-	mostPOST    int                 // requests of one POST at the upstream
-	connections connCount           // the client's: dialled, and open at the end
-	left        resources           // at the scenario's end, of the whole process
+	mostPOST    int                 // the most requests of one POST at the upstream
+	connections connCount           // of the client; open counts those open at the end
+	left        resources           // of the whole process, at the end of the scenario
 }
 
 var report results
@@ -46,7 +46,7 @@ func (r *results) print(w io.Writer) {
 	for _, row := range r.rows {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%.3f\t%d\t%d\t%.2f s\t%d\t%d\t%d\t%d\t\n",
 			row.scenario, row.protocol, row.client, row.calls, row.lost, float64(row.received)/float64(row.calls), row.most,
-			row.duplicates, row.longest.Seconds(), row.connections.dialled, row.connections.open, row.left.goroutines, row.left.files)
+			row.duplicates, row.longest.Seconds(), row.connections.dialed, row.connections.open, row.left.goroutines, row.left.files)
 	}
 	table.Flush()
 }

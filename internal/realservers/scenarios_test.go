@@ -12,8 +12,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// nginx closes a connection after keepalive_requests requests, over HTTP/2 with
-// GOAWAY, however many requests are on their way.
+// nginx closes a connection after keepalive_requests requests, even if more requests
+// are in flight. Over HTTP/2, it sends GOAWAY.
 func TestKeepaliveRequests(t *testing.T) {
 	for _, tt := range []struct{ requests, goroutines int }{{5, 16}, {20, 64}, {100, 256}} {
 		name := fmt.Sprintf("keepalive_requests %d, %d goroutines", tt.requests, tt.goroutines)
@@ -26,8 +26,7 @@ func TestKeepaliveRequests(t *testing.T) {
 	}
 }
 
-// nginx closes connections that have been idle for a second while clients send
-// their next requests on them.
+// nginx closes idle connections after a second, just when clients reuse them.
 func TestKeepaliveTimeout(t *testing.T) {
 	s := scenario{name: "keepalive_timeout 1s", directives: directives{HTTP: "keepalive_timeout 1s;"}}
 	results := s.run(t, func(tr *trial) {
@@ -41,7 +40,7 @@ func TestKeepaliveTimeout(t *testing.T) {
 	}
 }
 
-// A reload closes the idle connections of the old workers, and the others once
+// A reload closes the idle connections of old workers at once, and the others when
 // their requests are done.
 func TestReload(t *testing.T) {
 	s := scenario{name: "reload every second"}
@@ -78,10 +77,10 @@ func during(interval time.Duration, tick, f func()) {
 	ticking.Wait()
 }
 
-// The upstream is killed every second and comes back after a moment: nginx
-// responds with 502, whether or not the upstream has acted. The default policy's
-// only retry of such a POST comes after this outage, its retries of a GET may
-// all come before the end.
+// The upstream is killed every second and restarts after a moment. Meanwhile, nginx
+// responds with 502, whether or not the upstream has processed the request. With the
+// default policy, the only retry of a POST comes after this outage. All retries of a
+// GET may come before its end.
 func TestUpstreamRestarts(t *testing.T) {
 	const outage = 100 * time.Millisecond
 	s := scenario{name: fmt.Sprintf("upstream restarts, %v each", outage)}
@@ -105,7 +104,8 @@ func TestUpstreamRestarts(t *testing.T) {
 	}
 }
 
-// A call that nginx refuses comes back when nginx said, and gets through.
+// If nginx limits the rate, calls are retried after the wait that it asks for, and
+// succeed.
 func TestRateLimit(t *testing.T) {
 	s := scenario{
 		name: "limit_req, Retry-After: 1",
@@ -126,7 +126,7 @@ func TestRateLimit(t *testing.T) {
 			for i, next := range requests[1:] {
 				before := requests[i]
 				if gap := next.at.Sub(before.at); before.status == http.StatusTooManyRequests && gap < 990*time.Millisecond {
-					t.Errorf("%s: %s came back %v after a 429 with Retry-After: 1", r.protocol, id, gap)
+					t.Errorf("%s: %s was retried %v after a 429 with Retry-After: 1", r.protocol, id, gap)
 				}
 			}
 		}
@@ -136,8 +136,8 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// The connections that clients have fall silent; new ones work. At most one call
-// is lost each time.
+// Existing connections stop responding, and new ones work. At most one call is lost
+// each time.
 func TestSilentConnections(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -146,9 +146,9 @@ func TestSilentConnections(t *testing.T) {
 		silences   int
 		patience   time.Duration // with net/http alone, which may never recover
 	}{
-		// HTTP/2 pings notice before the attempts end.
+		// HTTP/2 pings notice it before attempts time out.
 		{"silent connections, 30 goroutines", 30, client.RetryPolicy{}, 1, 9 * time.Second},
-		// Attempts end before pings notice.
+		// Attempts time out before pings notice it.
 		{"silent 3 times, attempts of 1 s, 1 goroutine", 1, client.RetryPolicy{AttemptTimeout: time.Second}, 3, 4 * time.Second},
 		{"silent 3 times, attempts of 1 s, 30 goroutines", 30, client.RetryPolicy{AttemptTimeout: time.Second}, 3, 4 * time.Second},
 	} {
@@ -174,13 +174,13 @@ func TestSilentConnections(t *testing.T) {
 	}
 }
 
-// nginx closes the connection without a response, over HTTP/2 with a GOAWAY that
-// invites net/http to try again, and again.
+// nginx closes the connection without a response. Over HTTP/2, it sends GOAWAY, which
+// makes net/http resend the request without end.
 func TestReturn444(t *testing.T) {
 	s := scenario{name: "return 444", directives: directives{Location: "return 444;"}}
 	results := s.run(t, func(tr *trial) {
 		ctx := context.Background()
-		if tr.kind != sdkName { // which would go on until its timeout
+		if tr.kind != sdkName { // net/http would resend until its timeout
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, 3*time.Second)
 			defer cancel()

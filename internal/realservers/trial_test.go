@@ -16,17 +16,16 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// scenario is what servers do, and who calls meanwhile.
+// A scenario configures the servers and the clients of a test.
 type scenario struct {
 	name       string
 	directives directives
-	silent     bool // with a proxy between client and nginx, for trial.proxy.silence
+	silent     bool // put a proxy between client and nginx, for trial.proxy.silence
 	policy     client.RetryPolicy
-	apart      bool // first HTTP/1.1, then HTTP/2: for scenarios that need the whole machine
+	apart      bool // run HTTP/1.1 before HTTP/2, and not at the same time
 }
 
-// trial is one client in one scenario over one protocol, with servers of its
-// own.
+// A trial runs a scenario with one client and one protocol. It has its own servers.
 type trial struct {
 	http2    bool
 	kind     string
@@ -35,15 +34,15 @@ type trial struct {
 	proxy    *proxy // nil unless the scenario is silent
 	caller   caller
 
-	addr   string       // what the caller connects to
-	made   atomic.Int64 // calls
+	addr   string       // the address that the caller connects to
+	made   atomic.Int64 // the number of calls
 	mu     sync.Mutex
-	errors map[string]int // failed calls
+	errors map[string]int // the number of failed calls by error text
 	result result
 }
 
-// run runs the scenario with every client over every protocol, do being the
-// calls and what happens meanwhile, and returns what the SDK achieved.
+// run runs the scenario with every client and every protocol, and returns the results
+// of the SDK. do makes the calls and causes the events.
 func (s scenario) run(t *testing.T, do func(*trial)) (sdk []result) {
 	t.Helper()
 	before := measure()
@@ -67,7 +66,7 @@ func (s scenario) run(t *testing.T, do func(*trial)) (sdk []result) {
 	}
 	left := before.left()
 	if left.goroutines > 0 || left.files > 0 {
-		t.Errorf("%d goroutines and %d open files are left behind", left.goroutines, left.files)
+		t.Errorf("%d goroutines and %d open files leaked", left.goroutines, left.files)
 	}
 	for _, tr := range all {
 		tr.result.left = left
@@ -79,7 +78,7 @@ func (s scenario) run(t *testing.T, do func(*trial)) (sdk []result) {
 	return sdk
 }
 
-// each runs f with all trials at once.
+// each runs f for all trials concurrently.
 func each(trials []*trial, f func(*trial)) {
 	var all sync.WaitGroup
 	for _, tr := range trials {
@@ -101,7 +100,7 @@ func (s scenario) prepare(t *testing.T, http2 bool, kind string, make newCaller)
 	return tr
 }
 
-// call makes one call: odd ones generate, even ones validate.
+// call makes one call. Odd calls generate, and even calls validate.
 func (tr *trial) call(ctx context.Context) {
 	n := tr.made.Add(1)
 	id, start := fmt.Sprintf("call-%d", n), time.Now()
@@ -116,7 +115,7 @@ func (tr *trial) call(ctx context.Context) {
 	tr.result.longest = max(tr.result.longest, took)
 	if err != nil {
 		if u := (*url.Error)(nil); errors.As(err, &u) {
-			err = u.Err // without the URL, which differs from call to call
+			err = u.Err // remove the URL, which differs between calls
 		}
 		tr.errors[err.Error()]++
 		tr.result.lost++
@@ -126,7 +125,7 @@ func (tr *trial) call(ctx context.Context) {
 	}
 }
 
-// calls makes n calls, one after the other, in each of some goroutines.
+// calls makes n calls in each of several goroutines.
 func (tr *trial) calls(ctx context.Context, goroutines, n int) {
 	var all sync.WaitGroup
 	for range goroutines {
@@ -139,7 +138,7 @@ func (tr *trial) calls(ctx context.Context, goroutines, n int) {
 	all.Wait()
 }
 
-// load makes calls in some goroutines for the duration d.
+// load makes calls in several goroutines for the duration d.
 func (tr *trial) load(goroutines int, d time.Duration) {
 	var all sync.WaitGroup
 	end := time.Now().Add(d)
@@ -153,8 +152,8 @@ func (tr *trial) load(goroutines int, d time.Duration) {
 	all.Wait()
 }
 
-// release closes the caller's idle connections, waits for that while the servers
-// are still there, and stops them.
+// release closes the caller's idle connections. It waits until they are closed, and
+// then stops the servers.
 func (tr *trial) release() {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -172,7 +171,7 @@ func (tr *trial) release() {
 	tr.upstream.kill()
 }
 
-// evaluate completes the result from what the servers have seen.
+// evaluate completes the result with the requests that the servers received.
 func (tr *trial) evaluate(t *testing.T, scenario string) {
 	t.Helper()
 	r := &tr.result
@@ -205,7 +204,7 @@ func (tr *trial) evaluate(t *testing.T, scenario string) {
 	}
 }
 
-// resources are what a program must not run out of.
+// resources counts resources that a program must not leak.
 type resources struct{ goroutines, files int }
 
 func measure() resources {
@@ -213,7 +212,8 @@ func measure() resources {
 	return resources{runtime.NumGoroutine(), len(files)}
 }
 
-// left returns what there is more than there was, which may take a moment to go.
+// left returns how many more resources there are than before. It waits a moment for
+// them to be released.
 func (before resources) left() resources {
 	var left resources
 	for range 500 {

@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// upstream is the API that nginx passes requests to. Its link tokens and
-// customers are the names of calls, so a caller can tell whether a response is
-// its own.
+// An upstream is the API behind nginx. Its link tokens and customers are the ids of
+// calls, so a caller can tell whether it received the right response.
 type upstream struct {
 	addr string
 
@@ -23,7 +22,7 @@ type upstream struct {
 	server   *http.Server
 }
 
-// request is what the requests of one call have in common.
+// A request identifies the requests of one call.
 type request struct{ method, id string }
 
 func startUpstream(t *testing.T) *upstream {
@@ -47,11 +46,11 @@ func (u *upstream) start() error {
 	return nil
 }
 
-// kill closes the listener and all connections, whatever they are doing.
+// kill closes the listener and all connections, even active ones.
 func (u *upstream) kill() { u.server.Close() }
 
-// work is how long a request takes; when the upstream is killed, some are under
-// way.
+// work is how long a request takes. It ensures that some requests are in progress when
+// the upstream is killed.
 const work = 2 * time.Millisecond
 
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +70,7 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// seen returns how many requests of each call arrived.
+// seen returns the number of requests received for each call.
 func (u *upstream) seen() map[request]int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
