@@ -55,9 +55,9 @@ func snippets(t *testing.T) (snippets []string) {
 	return snippets
 }
 
-// Every Go snippet is part of a file that is compiled and run by a test. Readers
-// copy it into a file of their own: it is a whole file, or whole declarations that
-// need no name but those of imports and of snippets before it.
+// Every Go snippet is part of a file that a test compiles and runs. Readers copy it
+// into a file of their own, so it must be a complete file, or complete declarations
+// that use only names from imports and from earlier snippets.
 func TestSnippets(t *testing.T) {
 	files := sources(t)
 	before := ""
@@ -100,7 +100,7 @@ func undefined(t *testing.T, source string) (names []string) {
 		t.Fatal(err)
 	}
 	config := types.Config{
-		Importer: noPackages{}, // then go/types accepts any name of a package
+		Importer: noPackages{}, // go/types then accepts all names from packages
 		Error: func(err error) {
 			if _, name, ok := strings.Cut(err.Error(), "undefined: "); ok {
 				names = append(names, name)
@@ -127,7 +127,7 @@ func TestOutputIsShown(t *testing.T) {
 	}
 	for _, line := range lines {
 		if !strings.Contains(readme(t), "`"+line[1]+"`") {
-			t.Errorf("README.md lacks %q, which examples/minimal prints", line[1])
+			t.Errorf("README.md does not show %q, which examples/minimal prints", line[1])
 		}
 	}
 }
@@ -152,8 +152,8 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// Links to files lead somewhere. A module zip has no nested modules, so there a
-// link to one is not checked.
+// The targets of links to files must exist. A module zip does not contain nested
+// modules, so links to them are not checked there.
 func TestLinks(t *testing.T) {
 	_, err := os.Stat(filepath.Join(root, "internal/tools/go.mod"))
 	isZip := errors.Is(err, fs.ErrNotExist)
@@ -170,6 +170,6 @@ func TestLinks(t *testing.T) {
 
 func TestLength(t *testing.T) {
 	if lines := strings.Count(readme(t), "\n"); lines > 200 {
-		t.Errorf("README.md has %d lines, want at most 200: it is to be read in five minutes", lines)
+		t.Errorf("README.md has %d lines, want at most 200: it should take five minutes to read", lines)
 	}
 }

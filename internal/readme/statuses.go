@@ -1,4 +1,4 @@
-// Package readme keeps README.md true.
+// Package readme checks README.md against the code.
 package readme
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// samples are errors for each name in the first column of README's error table.
-// The last row names *net.OpError and stands for everything else.
+// samples has errors for each name in the first column of README's error table. The
+// last row of the table names *net.OpError and covers all other errors.
 var samples = map[string][]error{
 	"ErrInvalidArgument":       {fmt.Errorf("oneloop: %w", client.ErrInvalidArgument)},
 	"ErrBadRequest":            {status(400)},
@@ -41,15 +41,15 @@ var (
 	gone   = regexp.MustCompile(`([1-5]\d\d) if your caller has gone`)
 )
 
-// CheckStatuses compares what a handler responds with to README's error table.
-// operation is "validating" or "generating". respond has the handler meet err
-// within a request whose context is ctx, and returns the status of the response.
+// CheckStatuses compares a handler's response statuses with README's error table.
+// operation is "validating" or "generating". respond calls the handler with a request
+// whose context is ctx, causes the error err, and returns the status.
 //
-// In the last column, the number after "validating:" or "generating:" counts,
-// else the first one.
+// In the last column of the table, the expected status is the number after
+// "validating:" or "generating:", or else the first number.
 func CheckStatuses(t *testing.T, operation string, respond func(ctx context.Context, err error) int) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md") // of a package two levels down, as all that call this are
+	text, err := os.ReadFile("../../README.md") // all callers are two levels below the root
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func CheckStatuses(t *testing.T, operation string, respond func(ctx context.Cont
 		for _, name := range code.FindAllStringSubmatch(columns[1], -1) {
 			checked[name[1]] = true
 			if samples[name[1]] == nil {
-				t.Errorf("README.md names %s, for which there is no sample", name[1])
+				t.Errorf("README.md names %s, which has no sample", name[1])
 			}
 			for _, err := range samples[name[1]] {
 				if got := fmt.Sprint(respond(t.Context(), err)); got != number.FindString(advice) {
