@@ -6,13 +6,13 @@ const fake = element('fake') !== null;
 
 let linkToken = ''; // kept in memory only
 let tokenExpires = 0; // in milliseconds since 1970
-let tokenState = ''; // "expired" or "revoked", as far as the page knows
+let tokenState = ''; // "expired" or "revoked", if the page knows
 let sessionEnds = 0; // in milliseconds since 1970; 0 if there is no session
 
-// A Problem is what people are told, in words.
+// A Problem is an error with a message for the user.
 class Problem extends Error {}
 
-// --- What the sections show.
+// --- The sections of the page.
 
 function say(button, text, kind = '') {
   const message = button.closest('.action').querySelector('.message');
@@ -59,9 +59,9 @@ function showTimes() {
   element('session-expiry').textContent = sessionEnds > 0 ? clock(sessionEnds) : nothing;
 }
 
-// --- Who calls whom.
+// --- The diagram.
 
-const maxClicks = 4; // shown at a time
+const maxClicks = 4; // the number of clicks that are shown
 let click; // the list of messages of the latest click
 
 function startClick(name) {
@@ -75,7 +75,7 @@ function startClick(name) {
   element('no-calls').hidden = true;
 }
 
-// message makes a line of the diagram. route says for whom it is to those who don't see the arrow.
+// message creates a line of the diagram. route is for screen readers, which can't see the arrow.
 function message(route, kind, text) {
   const item = document.createElement('li');
   item.className = `message-sent ${kind}`;
@@ -94,7 +94,7 @@ const requests = {
   validateLinkToken: 'GET /api/v1/link-token/{token}',
 };
 
-// upstream returns what the backend exchanged with Oneloop, which its Server-Timing header lists.
+// upstream returns the messages between the backend and Oneloop, which the Server-Timing header lists.
 function upstream(response) {
   const lines = [];
   for (const [, operation, status, duration, wait] of (response.headers.get('Server-Timing') ?? '').matchAll(
@@ -124,7 +124,7 @@ const meanings = {
   'DELETE session 204': 'session ended',
 };
 
-// call sends a request to the backend and shows it while it runs.
+// call sends a request to the backend and shows its progress.
 async function call(method, path, headers = {}) {
   const list = click;
   const back = message('Backend to browser', 'back', 'waiting');
@@ -145,12 +145,12 @@ async function call(method, path, headers = {}) {
   }
   const meaning = meanings[`${method} ${path} ${response.status}`];
   back.before(...upstream(response));
-  if (meaning !== 'no session') back.classList.add(response.ok ? 'good' : 'bad'); // that is nobody's fault
+  if (meaning !== 'no session') back.classList.add(response.ok ? 'good' : 'bad'); // having no session is not an error
   back.lastChild.textContent = `${response.status} · ${milliseconds(performance.now() - start)}${meaning ? ` · ${meaning}` : ''}`;
   return response;
 }
 
-// check throws what people are told about a response that is not a success.
+// check throws a Problem unless the response is a success.
 function check(response, refused) {
   if (response.ok) return;
   if (response.status === 401) throw new Problem(refused);
@@ -158,17 +158,17 @@ function check(response, refused) {
     const seconds = Number(response.headers.get('Retry-After')) || 5;
     throw new Problem(`Oneloop is not available right now. Try again in ${seconds} second${seconds === 1 ? '' : 's'}.`);
   }
-  throw new Problem('The backend has a problem. Its log says more.');
+  throw new Problem('The backend failed. See its log.');
 }
 
-// --- What the buttons do. Each returns what to say.
+// --- The actions of the buttons. Each returns a message.
 
 async function getLinkToken() {
   const response = await call('POST', 'link-token');
-  check(response, 'You are not signed in any more. Load the page again.');
+  check(response, 'You are no longer signed in. Reload the page.');
   const { token, expiresAt } = await response.json();
   showToken(token, Date.parse(expiresAt));
-  return 'Here is a link token.';
+  return 'You have a link token.';
 }
 
 async function startSession() {
@@ -186,7 +186,7 @@ async function whoAmI() {
   }
   check(response, 'There is no session. Get a link token first.');
   showIdentity(await response.json());
-  return isNew ? 'The link token is valid, and now there is a session.' : 'The session says so. Oneloop was not asked.';
+  return isNew ? 'The link token is valid. You now have a session.' : 'The session identifies you. Oneloop was not called.';
 }
 
 async function endSession() {
@@ -195,7 +195,7 @@ async function endSession() {
   return 'The session has ended.';
 }
 
-// control changes the fake API. That is not part of the diagram.
+// control calls a control endpoint of the fake API. The diagram does not show it.
 async function control(method, path, body) {
   const response = await fetch(`_fake/${path}`, { method, body: body && JSON.stringify(body) }).catch(() => {
     throw new Problem('The backend does not respond.');
@@ -212,14 +212,14 @@ async function revoke() {
   needToken();
   await control('POST', 'revoke', { token: linkToken });
   endToken('revoked', 'The link token was revoked.');
-  return 'Done. A session goes on, but a new one is refused.';
+  return 'Done. An existing session continues, but no new one can start.';
 }
 
 async function expire() {
   needToken();
   await control('POST', 'expire', { token: linkToken });
   endToken('expired', 'The link token has expired.');
-  return 'Done. A session goes on, but a new one is refused.';
+  return 'Done. An existing session continues, but no new one can start.';
 }
 
 async function setOutage() {
@@ -231,7 +231,7 @@ async function setOutage() {
     outage.checked = !outage.checked;
     throw problem;
   }
-  return outage.checked ? 'Oneloop is down. Sessions go on.' : 'Oneloop is back.';
+  return outage.checked ? 'Oneloop is down. Existing sessions continue.' : 'Oneloop is back.';
 }
 
 function onClick(id, action, shown = true) {

@@ -23,7 +23,7 @@ func TestFlow(t *testing.T) {
 	p.wantTexts(nobody)
 	p.click("who", "There is no session. Get a link token first.")
 
-	p.click("get", "Here is a link token.")
+	p.click("get", "You have a link token.")
 	p.wantCalls(
 		"Browser to backend: POST /link-token",
 		"Backend to Oneloop: POST /api/v1/link-token",
@@ -37,7 +37,7 @@ func TestFlow(t *testing.T) {
 		t.Errorf("the link token expires in %q", got)
 	}
 
-	p.click("who", "The link token is valid, and now there is a session.")
+	p.click("who", "The link token is valid. You now have a session.")
 	p.wantCalls(
 		"Browser to backend: GET /whoami",
 		"Backend to browser: 401 · no session",
@@ -53,11 +53,11 @@ func TestFlow(t *testing.T) {
 		t.Errorf("the session ends in %q", got)
 	}
 
-	p.click("who", "The session says so. Oneloop was not asked.")
+	p.click("who", "The session identifies you. Oneloop was not called.")
 	p.wantCalls("Browser to backend: GET /whoami", "Backend to browser: 200 · the identity")
 
 	p.do(chromedp.Reload()) // loses the link token but not the session
-	p.click("who", "The session says so. Oneloop was not asked.")
+	p.click("who", "The session identifies you. Oneloop was not called.")
 
 	p.click("end", "The session has ended.")
 	p.wantCalls("Browser to backend: DELETE /session", "Backend to browser: 204 · session ended")
@@ -69,28 +69,28 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
 	p.click("expire", "There is no link token. Get one first.")
-	p.click("get", "Here is a link token.")
-	p.click("who", "The link token is valid, and now there is a session.")
-	p.click("expire", "Done. A session goes on, but a new one is refused.")
+	p.click("get", "You have a link token.")
+	p.click("who", "The link token is valid. You now have a session.")
+	p.click("expire", "Done. An existing session continues, but no new one can start.")
 	p.wantTexts(map[string]string{"#token-expiry": "expired", "#customer": "customer_1"})
 	if got := p.message("get"); got != "The link token has expired." {
 		t.Errorf("got message %q next to the link token", got)
 	}
-	p.click("who", "The session says so. Oneloop was not asked.")
+	p.click("who", "The session identifies you. Oneloop was not called.")
 
 	p.click("end", "The session has ended.")
 	p.click("who", "The link token has expired. Get a new one.")
 	p.wantTexts(nobody)
-	p.click("get", "Here is a link token.")
-	p.click("who", "The link token is valid, and now there is a session.")
+	p.click("get", "You have a link token.")
+	p.click("who", "The link token is valid. You now have a session.")
 }
 
 // TestExpiryByClock moves the browser's clock and does not press any buttons.
 func TestExpiryByClock(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
-	p.click("get", "Here is a link token.")
-	p.click("who", "The link token is valid, and now there is a session.")
+	p.click("get", "You have a link token.")
+	p.click("who", "The link token is valid. You now have a session.")
 	p.do(chromedp.Evaluate[chromedp.Void]("{ const now = Date.now; Date.now = () => now() + 16 * 60 * 1000; }"))
 	p.until("document.getElementById('token-expiry').textContent === 'expired'")
 	p.wantTexts(map[string]string{"#customer": "customer_1"})
@@ -105,8 +105,8 @@ func TestExpiryByClock(t *testing.T) {
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
-	p.click("get", "Here is a link token.")
-	p.click("revoke", "Done. A session goes on, but a new one is refused.")
+	p.click("get", "You have a link token.")
+	p.click("revoke", "Done. An existing session continues, but no new one can start.")
 	p.wantTexts(map[string]string{"#token-expiry": "revoked"})
 	p.click("who", "The link token is not valid. Get a new one.")
 	p.wantTexts(nobody)
@@ -123,10 +123,10 @@ func TestRevocation(t *testing.T) {
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	p := open(t, desktop)
-	p.click("get", "Here is a link token.")
-	p.click("who", "The link token is valid, and now there is a session.")
-	p.click("outage", "Oneloop is down. Sessions go on.")
-	p.click("who", "The session says so. Oneloop was not asked.")
+	p.click("get", "You have a link token.")
+	p.click("who", "The link token is valid. You now have a session.")
+	p.click("outage", "Oneloop is down. Existing sessions continue.")
+	p.click("who", "The session identifies you. Oneloop was not called.")
 	p.click("end", "The session has ended.")
 
 	p.slow()
@@ -159,8 +159,8 @@ func TestOutage(t *testing.T) {
 	)
 	p.click("get", unavailable)
 	p.click("outage", "Oneloop is back.")
-	p.click("get", "Here is a link token.")
-	p.click("who", "The link token is valid, and now there is a session.")
+	p.click("get", "You have a link token.")
+	p.click("who", "The link token is valid. You now have a session.")
 }
 
 // TestBackendGone makes every request of the page fail.
@@ -222,14 +222,14 @@ func TestAccessibility(t *testing.T) {
 			t.Parallel()
 			p := open(t, l)
 			p.checkAccessibility("initially")
-			p.click("get", "Here is a link token.")
-			p.click("who", "The link token is valid, and now there is a session.")
+			p.click("get", "You have a link token.")
+			p.click("who", "The link token is valid. You now have a session.")
 			p.checkAccessibility("with a session")
 			p.click("end", "The session has ended.")
-			p.click("expire", "Done. A session goes on, but a new one is refused.")
+			p.click("expire", "Done. An existing session continues, but no new one can start.")
 			p.click("who", "The link token has expired. Get a new one.")
 			p.checkAccessibility("expired")
-			p.click("outage", "Oneloop is down. Sessions go on.")
+			p.click("outage", "Oneloop is down. Existing sessions continue.")
 			p.slow()
 			p.press("get")
 			p.until("document.getElementById('calls').textContent.includes('waiting')")
