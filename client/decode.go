@@ -31,7 +31,7 @@ func decodeObject(header http.Header, body []byte, into any) error {
 
 func isJSON(contentType string) bool {
 	if contentType == "application/json" {
-		return true // without parsing
+		return true // the usual case: avoids parsing
 	}
 	mediaType, _, _ := mime.ParseMediaType(contentType)
 	return mediaType == "application/json" ||

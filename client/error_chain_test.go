@@ -162,7 +162,8 @@ func oneShortLine(t *testing.T, text string) {
 	}
 }
 
-// Errors joined by this package don't hand out a transport's *url.Error either.
+// A transport's *url.Error must not be found through errors that this package joins,
+// either.
 func TestNoURLThroughJoinedErrors(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, via(roundTripFunc(func(r *http.Request) (*http.Response, error) {

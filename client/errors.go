@@ -46,7 +46,7 @@ var (
 type ErrorResponse struct {
 	// Operation is "generateLinkToken" or "validateLinkToken".
 	Operation string
-	// StatusCode is the HTTP status of the last response.
+	// StatusCode is the HTTP status of the response.
 	StatusCode int
 	// Code is error.code from the body, or 0 if the body has none. The contract
 	// only says that it is a number.

@@ -11,9 +11,9 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-// A cachedKey keeps an SDK key for maxAge. After Oneloop has refused the key with
-// status 401, it keeps it for minAge only: then a rotated key is fetched soon, and
-// a key that stays wrong isn't fetched for every call.
+// A cachedKey caches an SDK key for maxAge, or only for minAge if Oneloop has refused
+// the key with a 401. So a rotated key is fetched soon, and a wrong key isn't fetched
+// again for every call.
 type cachedKey struct {
 	fetch          func(context.Context) (string, error)
 	maxAge, minAge time.Duration
@@ -54,12 +54,12 @@ func ExampleWithKeySource_cache() {
 	api := clienttest.NewAPI()
 	secret := clienttest.SDKKey
 	keys := &cachedKey{
-		fetch: func(context.Context) (string, error) { // stands for a call to the secret manager
+		fetch: func(context.Context) (string, error) { // stands in for a call to the secret manager
 			fmt.Println("fetching the key")
 			return secret, nil
 		},
 		maxAge: time.Hour,
-		minAge: 10 * time.Millisecond, // in production, some seconds
+		minAge: 10 * time.Millisecond, // in production, a few seconds
 	}
 	c, err := client.New("",
 		client.WithKeySource(keys.get),

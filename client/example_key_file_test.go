@@ -38,8 +38,8 @@ func keyFile(path string) func(context.Context) (string, error) {
 }
 
 // The SDK key is in a file, such as one that a secret manager mounts into a
-// container. Whoever rotates the key should write a new file and rename it, so that
-// nobody reads half a key.
+// container. To rotate the key, write a new file and rename it, so that the program
+// never reads an incomplete key.
 func ExampleWithKeySource_file() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// These test the key sources that the examples of WithKeySource show.
+// These tests check the key sources in the examples of WithKeySource.
 
 func TestKeyFile(t *testing.T) {
 	t.Parallel()
@@ -34,7 +34,7 @@ func TestKeyFile(t *testing.T) {
 	}
 	renamed := func(text string, modified time.Time) {
 		t.Helper()
-		if err := os.Rename(path, path+".old"); err != nil { // keeps the file's number in use
+		if err := os.Rename(path, path+".old"); err != nil { // so that the new file can't have the same inode number
 			t.Fatal(err)
 		}
 		inPlace(text, modified)

@@ -66,7 +66,7 @@ func (p *RetryPolicy) decide(c *call, method string, ended error) (wait time.Dur
 	case c.last.Number >= p.MaxAttempts:
 		return 0, "attempts exhausted"
 	case ambiguousPOST && c.ambiguous:
-		return 0, "possibly processed" // a second retry could make a second unused token
+		return 0, "possibly processed" // another retry could create another unused token
 	case retryAfter > p.MaxRetryAfter:
 		return 0, "Retry-After too long"
 	case wait >= time.Until(c.deadline):

@@ -65,8 +65,8 @@ func (t *transport) current() http.RoundTripper {
 // of used stopped responding and others may have as well. It is not enough to close
 // the idle connections of used: an HTTP/2 connection is not idle while it still
 // counts a canceled request. If several attempts report the same transport, it is
-// replaced only once. After timeout, which every attempt on used has ended by then,
-// its remaining connections are closed, too.
+// replaced only once. After timeout, when all attempts on used have ended, replace
+// also closes its remaining connections.
 func (t *transport) replace(used http.RoundTripper, timeout time.Duration) {
 	own, ok := used.(*ownTransport)
 	if ok && t.own.CompareAndSwap(own, newOwnTransport(own.original, t.plainHTTP)) {
