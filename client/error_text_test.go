@@ -30,6 +30,7 @@ func TestAttemptTimeoutText(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // a return would complete the response
 	}
 	hangInBody := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "{")
