@@ -80,7 +80,7 @@ func newErrorResponse(c *call, resp *http.Response, body []byte) *ErrorResponse 
 		Message:    cmp.Or(limit(c.redact(wire.Error.Message)), http.StatusText(resp.StatusCode)),
 		Attempts:   c.last.Number,
 		Header:     resp.Header,
-		Body:       body[:min(len(body), 64<<10)],
+		Body:       append([]byte(nil), body[:min(len(body), 64<<10)]...), // without the rest of the array
 	}
 	e.RetryAfter, _ = parseRetryAfter(resp.Header.Get("Retry-After"))
 	return e
