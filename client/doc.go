@@ -40,8 +40,8 @@
 // is not retried: if the source caches the key, drop it then and repeat the call.
 //
 // The package reads nothing from the environment, except that
-// [http.DefaultTransport] reads the proxy variables such as HTTPS_PROXY. Requests
-// over plain http never go through a proxy.
+// [http.DefaultTransport] reads the proxy variables such as HTTPS_PROXY. Over the
+// Client's own transport, plain http never goes through a proxy.
 //
 // # Errors
 //
@@ -90,7 +90,7 @@
 //	  other transport error
 //	context done; unknown host; other TLS failure;      not retried   not retried
 //	  redirect; other 4xx; 501, 505 and above;
-//	  malformed or oversize response
+//	  malformed response; body over 1 MiB
 //
 // If Oneloop processes a generateLinkToken and its response is lost, the retry
 // makes a second token. Nobody knows the first one, and it expires on its own. No
@@ -129,8 +129,8 @@
 // in its path. This is what the package does about them:
 //
 //   - No error text, [Attempt] or log record of this package shows one, even if
-//     the server repeats it. Secrets shorter than 8 bytes are not redacted, because
-//     they are likely to occur in ordinary text.
+//     the server repeats it as it is or as it is in the URL. Secrets shorter than 8
+//     bytes are not redacted, because they are likely to occur in ordinary text.
 //   - [errors.As] returns a [*url.Error] without its URL.
 //   - Printing a [LinkToken] or a [Client] with package fmt, or logging it with
 //     log/slog, doesn't show the secret.
