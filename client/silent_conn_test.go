@@ -72,7 +72,7 @@ func (r *deafRelay) deafen() {
 }
 
 // attemptTimeout is longer than 30 TLS handshakes take on a busy machine.
-const attemptTimeout = 700 * time.Millisecond
+const attemptTimeout = 1500 * time.Millisecond
 
 // When the existing connections stop responding, at most one call may fail, and not
 // one for each connection.
