@@ -2,13 +2,9 @@ package client_test
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -74,45 +70,17 @@ func TestHTTP2StreamsNotReset(t *testing.T) {
 	}
 }
 
-// goawayServer speaks just enough HTTP/2 to read one request per connection. It
-// responds with GOAWAY, which says that the request was not processed.
-func goawayServer(t *testing.T) (baseURL string, config *tls.Config, requests *atomic.Int64) {
-	t.Helper()
-	certs := httptest.NewTLSServer(nil)
-	defer certs.Close()
-	serverConfig := &tls.Config{Certificates: certs.TLS.Certificates, NextProtos: []string{"h2"}}
-	requests = new(atomic.Int64)
-	addr := listen(t, func(plain net.Conn) {
-		conn := tls.Server(plain, serverConfig)
-		const headers, settings, goaway = 1, 4, 7
-		_, _ = io.CopyN(io.Discard, conn, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
-		_, _ = conn.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
-		for {
-			var frame [9]byte
-			if _, err := io.ReadFull(conn, frame[:]); err != nil {
-				return
-			}
-			_, _ = io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(append([]byte{0}, frame[:3]...))))
-			if frame[3] == headers {
-				requests.Add(1)
-				_, _ = conn.Write([]byte{0, 0, 8, goaway, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-				silence(conn)
-				return
-			}
-		}
-	})
-	return "https://" + addr, certs.Client().Transport.(*http.Transport).TLSClientConfig, requests
-}
-
 // After a GOAWAY, net/http resends the request without any limit.
 func TestGoawayIsNotReplayedForever(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
-			baseURL, config, requests := goawayServer(t)
+			server := newFrameServer(t, func(c frameConn, _ uint32) bool {
+				c.goaway(0)
+				return true // and leave the connection open
+			})
 			var attempts []client.Attempt
-			c := newClient(t, via(&http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}),
-				client.WithBaseURL(baseURL), quick, record(&attempts))
+			c := newClient(t, via(server.transport()), client.WithBaseURL(server.baseURL), quick, record(&attempts))
 			_, err := op.call(t.Context(), c)
 			if err == nil {
 				t.Fatal("the call succeeded")
@@ -120,8 +88,8 @@ func TestGoawayIsNotReplayedForever(t *testing.T) {
 			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v matches a context error, but the context has not ended", err)
 			}
-			t.Logf("%d requests in %d attempts: %v", requests.Load(), len(attempts), err)
-			if got := requests.Load(); got > 16 {
+			t.Logf("%d requests in %d attempts: %v", server.requests.Load(), len(attempts), err)
+			if got := server.requests.Load(); got > 16 {
 				t.Errorf("the server received %d requests, want at most 16", got)
 			}
 		})
