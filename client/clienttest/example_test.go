@@ -58,7 +58,7 @@ func ExampleAPI_Queue() {
 
 	api.Queue(clienttest.StatusRetryAfter(503, time.Hour))
 	fmt.Println(admits(ctx, c, "lt_1"))
-	api.Queue(clienttest.Answer(200, nil, `{"valid":true}`)) // fields are missing
+	api.Queue(clienttest.Response(200, nil, `{"valid":true}`)) // fields are missing
 	fmt.Println(admits(ctx, c, "lt_1"))
 	// Output:
 	// try later

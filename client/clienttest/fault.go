@@ -68,7 +68,7 @@ func (a *API) ClearFaults() {
 // Status responds with a status from 200 to 599, and with the API's error format as
 // the body.
 func Status(status int) Fault {
-	return Answer(status, nil, string(errorResponse(status, http.StatusText(status)).body))
+	return Response(status, nil, string(errorResponse(status, http.StatusText(status)).body))
 }
 
 // StatusRetryAfter is like Status, but adds a Retry-After header with after in
@@ -78,15 +78,15 @@ func StatusRetryAfter(status int, after time.Duration) Fault {
 	if after > time.Duration(seconds)*time.Second {
 		seconds++
 	}
-	return Answer(status, http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}},
+	return Response(status, http.Header{"Retry-After": {strconv.FormatInt(seconds, 10)}},
 		string(errorResponse(status, http.StatusText(status)).body))
 }
 
-// Answer responds with a status from 200 to 599 and with the given header and body.
+// Response responds with a status from 200 to 599 and with the given header and body.
 // The Content-Type is application/json unless header has one. If header has it
 // without a value ("Content-Type": nil), none is sent. Content-Length and
-// Transfer-Encoding in header are ignored. Answer copies header.
-func Answer(status int, header http.Header, body string) Fault {
+// Transfer-Encoding in header are ignored. Response copies header.
+func Response(status int, header http.Header, body string) Fault {
 	if status < 200 || status > 599 {
 		return misused("a fault has status " + strconv.Itoa(status) + ", want 200 to 599")
 	}
@@ -106,9 +106,9 @@ func Cut() Fault {
 	return Fault{effect: reset}
 }
 
-// CutAnswer lets the API process the request, and then closes the connection instead
+// CutResponse lets the API process the request, and then closes the connection instead
 // of responding. For generateLinkToken, this leaves a link token that nobody knows.
-func CutAnswer() Fault {
+func CutResponse() Fault {
 	return Fault{effect: reset, late: true}
 }
 

@@ -40,12 +40,12 @@ func TestFaults(t *testing.T) {
 				return errors.Is(err, client.ErrForbidden) && e.Code == 403 && e.Message == "Forbidden"
 			}},
 			"503 with Retry-After": {clienttest.StatusRetryAfter(503, 1500*time.Millisecond), func(err error) bool { return response(err).RetryAfter == 2*time.Second }},
-			"redirect":             {clienttest.Answer(302, http.Header{"Location": {"/"}}, ""), func(err error) bool { return response(err).StatusCode == 302 }},
-			"no content":           {clienttest.Answer(204, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
-			"HTML":                 {clienttest.Answer(200, http.Header{"Content-Type": {"text/html"}}, "<html>"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
-			"no content type":      {clienttest.Answer(200, http.Header{"Content-Type": nil}, "{}"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
-			"a field missing":      {clienttest.Answer(200, nil, `{"valid":true}`), func(err error) bool { return strings.Contains(err.Error(), "expiresAt") }},
-			"other valid body": {clienttest.Answer(200, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`),
+			"redirect":             {clienttest.Response(302, http.Header{"Location": {"/"}}, ""), func(err error) bool { return response(err).StatusCode == 302 }},
+			"no content":           {clienttest.Response(204, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
+			"HTML":                 {clienttest.Response(200, http.Header{"Content-Type": {"text/html"}}, "<html>"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
+			"no content type":      {clienttest.Response(200, http.Header{"Content-Type": nil}, "{}"), func(err error) bool { return errors.Is(err, client.ErrMalformedResponse) }},
+			"a field missing":      {clienttest.Response(200, nil, `{"valid":true}`), func(err error) bool { return strings.Contains(err.Error(), "expiresAt") }},
+			"other valid body": {clienttest.Response(200, nil, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":"c"}`),
 				func(err error) bool { return err == nil }},
 			"cut": {clienttest.Cut(), func(err error) bool {
 				var e *client.ErrorResponse
@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 			"misuse: status 99": {clienttest.Status(99), func(err error) bool {
 				return strings.Contains(response(err).Message, "clienttest: a fault has status 99")
 			}},
-			"misuse: status 0": {clienttest.Answer(0, nil, ""), func(err error) bool { return response(err).StatusCode == 501 }},
+			"misuse: status 0": {clienttest.Response(0, nil, ""), func(err error) bool { return response(err).StatusCode == 501 }},
 			"misuse: status 600": {clienttest.StatusRetryAfter(600, 0), func(err error) bool {
 				return strings.Contains(response(err).Message, "clienttest: a fault has status 600")
 			}},
@@ -86,7 +86,7 @@ func TestCutAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		generated := 0
 		api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { generated++; return time.Now() }))
-		api.Queue(clienttest.CutAnswer())
+		api.Queue(clienttest.CutResponse())
 		if _, err := newClient(t, api).GenerateLinkToken(t.Context(), request); err != nil || generated != 2 {
 			t.Errorf("got %v and %d link tokens, want 2", err, generated)
 		}
@@ -134,7 +134,7 @@ func TestOn(t *testing.T) {
 		}
 
 		for _, operation := range []string{"", "validate", "ValidateLinkToken"} {
-			api.Queue(clienttest.CutAnswer().On(operation))
+			api.Queue(clienttest.CutResponse().On(operation))
 			want := "clienttest: Fault.On: unknown operation " + strconv.Quote(operation)
 			_, err := c.GenerateLinkToken(t.Context(), request)
 			var e *client.ErrorResponse

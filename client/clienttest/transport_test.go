@@ -40,7 +40,7 @@ func TestHeaders(t *testing.T) {
 			server := httptest.NewServer(api)
 			defer server.Close()
 			for _, hc := range []*http.Client{api.HTTPClient(), server.Client()} {
-				api.Queue(clienttest.Answer(test.status, test.header, test.body))
+				api.Queue(clienttest.Response(test.status, test.header, test.body))
 				resp, err := hc.Get(server.URL)
 				if err != nil {
 					t.Fatal(err)
@@ -62,7 +62,7 @@ func TestHeaders(t *testing.T) {
 func TestHeadersAreCopied(t *testing.T) {
 	api := clienttest.NewAPI()
 	header := http.Header{"X-A": {"before"}}
-	api.Queue(clienttest.Answer(200, header, "").Always())
+	api.Queue(clienttest.Response(200, header, "").Always())
 	header["X-A"][0] = "after"
 	header.Set("X-B", "after")
 	for range 2 {
@@ -83,7 +83,7 @@ func TestHeadersAreCopied(t *testing.T) {
 
 // A client must not mistake a cut for a response, so it receives no status.
 func TestCutSendsNoStatus(t *testing.T) {
-	for name, fault := range map[string]clienttest.Fault{"Cut": clienttest.Cut(), "CutAnswer": clienttest.CutAnswer()} {
+	for name, fault := range map[string]clienttest.Fault{"Cut": clienttest.Cut(), "CutResponse": clienttest.CutResponse()} {
 		api := clienttest.NewAPI()
 		server := httptest.NewServer(api)
 		defer server.Close()

@@ -26,7 +26,7 @@ const detail = "oneloop-internal-detail"
 
 // oneloopError is an error response from Oneloop that contains detail.
 func oneloopError(status int, header http.Header) clienttest.Fault {
-	return clienttest.Answer(status, header, `{"error":{"code":42,"message":"`+detail+`"}}`)
+	return clienttest.Response(status, header, `{"error":{"code":42,"message":"`+detail+`"}}`)
 }
 
 // A fixture is a backend that uses the fake API and the default retry policy. Its
@@ -392,17 +392,17 @@ func TestOneloopFails(t *testing.T) {
 			retryAfter: "3", gets: 2, posts: 2, logged: "429",
 		},
 		"not JSON": {
-			faults:     times(1, clienttest.Answer(200, http.Header{"Content-Type": {"text/html"}}, "<p>"+detail)),
+			faults:     times(1, clienttest.Response(200, http.Header{"Content-Type": {"text/html"}}, "<p>"+detail)),
 			retryAfter: "5", gets: 1, posts: 1, logged: "malformed response",
 		},
-		"null": {faults: times(1, clienttest.Answer(200, nil, "null")), retryAfter: "5", gets: 1, posts: 1, logged: "malformed response"},
+		"null": {faults: times(1, clienttest.Response(200, nil, "null")), retryAfter: "5", gets: 1, posts: 1, logged: "malformed response"},
 		"valid without an owner": {
-			faults: times(1, clienttest.Answer(200, nil,
+			faults: times(1, clienttest.Response(200, nil,
 				`{"valid":true,"expiresAt":4102444800,"workspaceId":"","customerId":""}`)),
 			retryAfter: "5", gets: 1, logged: "malformed response",
 		},
 		"no valid field": {
-			faults: times(1, clienttest.Answer(200, nil,
+			faults: times(1, clienttest.Response(200, nil,
 				`{"expiresAt":4102444800,"workspaceId":"w","customerId":"c"}`)),
 			retryAfter: "5", gets: 1, logged: "valid is missing",
 		},

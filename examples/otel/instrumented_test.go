@@ -152,7 +152,7 @@ func TestErrors(t *testing.T) {
 		},
 		"redirect": {
 			linkToken: "unknown",
-			faults:    []clienttest.Fault{clienttest.Answer(302, nil, "")},
+			faults:    []clienttest.Fault{clienttest.Response(302, nil, "")},
 			call:      "302",
 			attempts:  []string{"302"},
 		},
@@ -176,7 +176,7 @@ func TestErrors(t *testing.T) {
 		},
 		"malformed": {
 			linkToken: "unknown",
-			faults:    []clienttest.Fault{clienttest.Answer(200, nil, "{}")},
+			faults:    []clienttest.Fault{clienttest.Response(200, nil, "{}")},
 			call:      "malformed_response",
 			attempts:  []string{"malformed_response"},
 		},
@@ -369,13 +369,13 @@ func TestNoSecrets(t *testing.T) {
 			header := http.Header{"Location": {"/" + test.token}, test.key: {test.token}}
 			api := clienttest.NewAPI() // knows neither secret, so all responses are faults
 			api.Queue(
-				clienttest.Answer(200, nil, `{"token":"`+test.token+`","expiresAt":4102444800}`),
-				clienttest.Answer(200, header, `{"valid":true,"expiresAt":4102444800,"workspaceId":"w","customerId":"c"}`),
-				clienttest.Answer(400, header, echo),
-				clienttest.Answer(500, header, echo),
+				clienttest.Response(200, nil, `{"token":"`+test.token+`","expiresAt":4102444800}`),
+				clienttest.Response(200, header, `{"valid":true,"expiresAt":4102444800,"workspaceId":"w","customerId":"c"}`),
+				clienttest.Response(400, header, echo),
+				clienttest.Response(500, header, echo),
 				clienttest.Cut(),
-				clienttest.Answer(302, header, echo),
-				clienttest.Answer(200, header, echo),
+				clienttest.Response(302, header, echo),
+				clienttest.Response(200, header, echo),
 			)
 			r := newRecorded(t, test.key, client.DefaultBaseURL, api)
 			token, err := r.GenerateLinkToken(t.Context(), request)

@@ -195,7 +195,7 @@ func TestBadResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newChecked(t, client.DefaultBaseURL)
-			c.api.Queue(clienttest.Answer(test.status, test.header, test.body))
+			c.api.Queue(clienttest.Response(test.status, test.header, test.body))
 			c.post(goodBody, asJSON, bearerKey)
 			if c.requests != nil {
 				t.Error(c.requests)

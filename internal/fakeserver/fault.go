@@ -16,17 +16,17 @@ func queueFaults(api *clienttest.API, body io.Reader) error {
 	err := decode(body, "kind", fields{"kind": &kind, "status": &status, "retryAfter": &retryAfter, "delay": &delay,
 		"operation": &operation, "times": &times, "always": &always})
 	fault, known := map[string]clienttest.Fault{
-		"status":    clienttest.Status(status),
-		"cut":       clienttest.Cut(),
-		"cutAnswer": clienttest.CutAnswer(),
-		"silence":   clienttest.Silence(),
-		"delay":     clienttest.Delay(time.Duration(delay)),
+		"status":      clienttest.Status(status),
+		"cut":         clienttest.Cut(),
+		"cutResponse": clienttest.CutResponse(),
+		"silence":     clienttest.Silence(),
+		"delay":       clienttest.Delay(time.Duration(delay)),
 	}[kind]
 	switch isStatus, isDelay := kind == "status", kind == "delay"; {
 	case err != nil:
 		return err
 	case !known:
-		return fmt.Errorf("unknown kind %q; want status, cut, cutAnswer, silence or delay", kind)
+		return fmt.Errorf("unknown kind %q; want status, cut, cutResponse, silence or delay", kind)
 	case isStatus && (status < 200 || status > 599), !isStatus && (status != 0 || retryAfter != none):
 		return fmt.Errorf("the kind status requires a status from 200 to 599; other kinds allow neither status nor retryAfter")
 	case isDelay != (delay != none):
