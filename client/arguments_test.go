@@ -9,13 +9,13 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// checkRefused checks that err matches ErrInvalidArgument, contains name and
+// checkRejected checks that err matches want, contains name and
 // does not show secret.
-func checkRefused(t *testing.T, err error, name, secret string) {
+func checkRejected(t *testing.T, err, want error, name, secret string) {
 	t.Helper()
 	switch {
-	case !errors.Is(err, client.ErrInvalidArgument):
-		t.Errorf("got %v, want ErrInvalidArgument", err)
+	case !errors.Is(err, want):
+		t.Errorf("got %v, want %v", err, want)
 	case !strings.Contains(err.Error(), name):
 		t.Errorf("%q does not name %s", err, name)
 	case len(secret) > 3 && strings.Contains(err.Error(), secret):
@@ -60,7 +60,7 @@ func TestNewRefusesBadArguments(t *testing.T) {
 			if c != nil {
 				t.Error("New returned a Client with its error")
 			}
-			checkRefused(t, err, test.want, test.key)
+			checkRejected(t, err, client.ErrInvalidArgument, test.want, test.key)
 		})
 	}
 }
@@ -113,7 +113,7 @@ func TestBaseURL(t *testing.T) {
 				t.Errorf("refused: %v", err)
 			}
 			if !ok {
-				checkRefused(t, err, "WithBaseURL", "canary")
+				checkRejected(t, err, client.ErrInvalidArgument, "WithBaseURL", "canary")
 			}
 		})
 	}
@@ -161,7 +161,7 @@ func TestGenerateLinkTokenRefusesBadArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(responds(200, generated))
 			token, err := newClient(t, via(s)).GenerateLinkToken(t.Context(), test.req)
-			checkRefused(t, err, test.want, "canary")
+			checkRejected(t, err, client.ErrInvalidArgument, test.want, "canary")
 			if token != nil || s.attempts() != 0 {
 				t.Errorf("got %v after %d requests, want nothing sent", token, s.attempts())
 			}
@@ -208,7 +208,7 @@ func TestValidateLinkTokenRefusesBadArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(responds(200, validated))
 			validation, err := newClient(t, via(s)).ValidateLinkToken(t.Context(), token)
-			checkRefused(t, err, "linkToken", token)
+			checkRejected(t, err, client.ErrInvalidLinkToken, "linkToken", token)
 			if validation != nil || s.attempts() != 0 {
 				t.Errorf("got %v after %d requests, want nothing sent", validation, s.attempts())
 			}

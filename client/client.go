@@ -86,6 +86,8 @@ func (c *Client) do(ctx context.Context, call *call, problem string, request fun
 		return nil, errors.New("oneloop: " + call.operation + ": the Client was not made by New")
 	case ctx == nil:
 		return nil, errors.New("oneloop: " + call.operation + ": the context is nil")
+	case problem != "" && call.operation == "validateLinkToken":
+		return nil, &failure{text: "oneloop: " + call.operation + ": " + problem, cause: ErrInvalidLinkToken}
 	case problem != "":
 		return nil, invalid(call.operation, problem)
 	case ctx.Err() != nil:

@@ -24,9 +24,15 @@ var (
 )
 
 var (
-	// ErrInvalidArgument means that an argument or option was refused before
-	// anything was sent. The error text names it, but never shows its value.
+	// ErrInvalidArgument means that an argument or option was rejected before
+	// anything was sent, because of a bug in the program. The error text names it,
+	// but never shows its value.
 	ErrInvalidArgument = errors.New("oneloop: invalid argument")
+
+	// ErrInvalidLinkToken means that the argument of ValidateLinkToken can't be a
+	// link token, so nothing was sent. It does not match ErrInvalidArgument, because
+	// the token usually comes from outside the program.
+	ErrInvalidLinkToken = errors.New("oneloop: invalid link token")
 
 	// ErrMalformedResponse means that a 2xx response breaks the contract: its
 	// status is not 200, its body is not JSON, has a content encoding or is longer

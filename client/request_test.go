@@ -27,7 +27,7 @@ func TestBaseURLWithPath(t *testing.T) {
 			s := newScript(responds(200, validated))
 			c, err := client.New(testKey, client.WithBaseURL(base), via(s))
 			if want == "" {
-				checkRefused(t, err, "WithBaseURL", base)
+				checkRejected(t, err, client.ErrInvalidArgument, "WithBaseURL", base)
 				return
 			}
 			if err != nil {
@@ -126,8 +126,8 @@ func FuzzLinkTokenPath(f *testing.F) {
 		got := path.Load().([2]string)
 		bad := token == "" || token == "." || token == ".." || len(token) > 2048 || strings.Trim(token, linkTokenCharacters) != ""
 		if bad {
-			if !errors.Is(err, client.ErrInvalidArgument) || got[0] != "" {
-				t.Fatalf("%q: got %v and a request for %q, want ErrInvalidArgument and no request", token, err, got[0])
+			if !errors.Is(err, client.ErrInvalidLinkToken) || got[0] != "" {
+				t.Fatalf("%q: got %v and a request for %q, want ErrInvalidLinkToken and no request", token, err, got[0])
 			}
 			return
 		}

@@ -87,8 +87,8 @@ func TestLinkTokenAlphabet(t *testing.T) {
 	requests.Store(0)
 	for name, token := range badTokens() {
 		_, err := c.ValidateLinkToken(t.Context(), token)
-		if !errors.Is(err, client.ErrInvalidArgument) {
-			t.Errorf("%s: got %v, want ErrInvalidArgument", name, err)
+		if !errors.Is(err, client.ErrInvalidLinkToken) {
+			t.Errorf("%s: got %v, want ErrInvalidLinkToken", name, err)
 		} else if len(token) > 1 && token != ".." && strings.Contains(err.Error(), token) {
 			t.Errorf("%s: %q shows the token", name, err)
 		}

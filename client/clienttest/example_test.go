@@ -23,7 +23,7 @@ func admits(ctx context.Context, tokens validator, linkToken string) string {
 	switch {
 	case err == nil && v.Valid:
 		return "welcome, " + v.CustomerID
-	case err == nil, errors.Is(err, client.ErrBadRequest), errors.Is(err, client.ErrInvalidArgument):
+	case err == nil, errors.Is(err, client.ErrBadRequest), errors.Is(err, client.ErrInvalidLinkToken):
 		return "no"
 	default:
 		return "try later"

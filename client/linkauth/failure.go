@@ -44,7 +44,7 @@ func FailureOf(ctx context.Context, err error) Failure {
 	var resp *client.ErrorResponse
 	switch {
 	case errors.Is(err, ErrNoToken), errors.Is(err, ErrNotValid),
-		errors.Is(err, client.ErrInvalidArgument), errors.Is(err, client.ErrBadRequest):
+		errors.Is(err, client.ErrInvalidArgument), errors.Is(err, client.ErrInvalidLinkToken), errors.Is(err, client.ErrBadRequest):
 		return Failure{http.StatusUnauthorized, 0, err}
 	case errors.Is(ctx.Err(), context.Canceled):
 		return Failure{statusClientClosedRequest, 0, err}

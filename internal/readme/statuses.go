@@ -19,6 +19,7 @@ import (
 // last row of the table names *net.OpError and covers all other errors.
 var samples = map[string][]error{
 	"ErrInvalidArgument":       {fmt.Errorf("oneloop: %w", client.ErrInvalidArgument)},
+	"ErrInvalidLinkToken":      {fmt.Errorf("oneloop: %w", client.ErrInvalidLinkToken)},
 	"ErrBadRequest":            {status(400)},
 	"ErrUnauthorized":          {status(401)},
 	"ErrForbidden":             {status(403)},
