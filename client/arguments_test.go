@@ -40,7 +40,6 @@ func TestNewRefusesBadArguments(t *testing.T) {
 		"key with no-break space":   {"sdk_\u00a0canary", nil, "SDK key has spaces"},
 		"key with byte order mark":  {"\ufeffsdk_canary", nil, "outside ASCII"},
 		"key not UTF-8":             {"sdk_\xffcanary", nil, "outside ASCII"},
-		"nil option":                {testKey, []client.Option{nil}, "option is nil"},
 		"nil http.Client":           {testKey, []client.Option{client.WithHTTPClient(nil)}, "WithHTTPClient"},
 		"nil key source":            {"", []client.Option{client.WithKeySource(nil)}, "WithKeySource"},
 		"nil observer":              {testKey, []client.Option{client.WithObserver(nil)}, "WithObserver"},

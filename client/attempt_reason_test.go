@@ -13,55 +13,6 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// Reason says why there was no further attempt, and Err is nil only if the attempt
-// produced the call's result.
-func TestReason(t *testing.T) {
-	t.Parallel()
-	soon := client.WithTimeout(2 * time.Second)
-	for name, test := range map[string]struct {
-		steps  []roundTripFunc
-		opts   []client.Option
-		get    string // the reason for validateLinkToken
-		post   string // the reason for generateLinkToken
-		inText bool   // the error text contains the reason
-	}{
-		"success":                   {steps: []roundTripFunc{responds(200, validated[:len(validated)-1]+`,"token":"t"}`)}},
-		"success after a retry":     {steps: []roundTripFunc{responds(503, ""), responds(200, validated[:len(validated)-1]+`,"token":"t"}`)}},
-		"400":                       {steps: []roundTripFunc{responds(400, "")}, get: "not retryable", post: "not retryable"},
-		"redirect":                  {steps: []roundTripFunc{responds(302, "")}, get: "not retryable", post: "not retryable"},
-		"malformed":                 {steps: []roundTripFunc{responds(200, "{}")}, get: "not retryable", post: "not retryable"},
-		"400 after a 503":           {steps: []roundTripFunc{responds(503, ""), responds(400, "")}, get: "not retryable", post: "not retryable"},
-		"503 each time":             {steps: []roundTripFunc{responds(503, "")}, get: "attempts exhausted", post: "attempts exhausted"},
-		"dial failure each time":    {steps: []roundTripFunc{fails(dialError(syscall.ECONNREFUSED))}, get: "attempts exhausted", post: "attempts exhausted"},
-		"cut each time":             {steps: []roundTripFunc{fails(io.EOF)}, get: "attempts exhausted", post: "possibly processed"},
-		"502 each time":             {steps: []roundTripFunc{responds(502, "")}, get: "attempts exhausted", post: "possibly processed"},
-		"cut, 503, cut of 5":        {steps: []roundTripFunc{fails(io.EOF), responds(503, ""), fails(io.EOF), responds(400, "")}, opts: []client.Option{client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 5})}, get: "not retryable", post: "possibly processed"},
-		"Retry-After too long":      {steps: []roundTripFunc{responds(503, "", "Retry-After", "11")}, get: "Retry-After too long", post: "Retry-After too long"},
-		"Retry-After past deadline": {steps: []roundTripFunc{responds(503, "", "Retry-After", "3")}, opts: []client.Option{soon}, get: "deadline", post: "deadline", inText: true},
-		"wait past the deadline":    {steps: []roundTripFunc{fails(dialError(syscall.ECONNREFUSED))}, opts: []client.Option{soon, client.WithRetryPolicy(client.RetryPolicy{BaseDelay: 1e5 * time.Hour, MaxDelay: 1e5 * time.Hour})}, get: "deadline", post: "deadline", inText: true},
-	} {
-		for _, op := range operations {
-			t.Run(name+"/"+op.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					want := test.get
-					if op.post {
-						want = test.post
-					}
-					var attempts []client.Attempt
-					_, err := op.call(t.Context(), newClient(t, append(test.opts, via(newScript(test.steps...)), record(&attempts))...))
-					last := checkAttempts(t, attempts, err)
-					if last.Reason != want {
-						t.Errorf("got reason %q, want %q", last.Reason, want)
-					}
-					if test.inText && !strings.Contains(err.Error(), want) {
-						t.Errorf("%q does not contain %q", err, want)
-					}
-				})
-			})
-		}
-	}
-}
-
 // checkAttempts checks all attempts of a call that returned err, and returns the
 // last one.
 func checkAttempts(t *testing.T, attempts []client.Attempt, err error) client.Attempt {

@@ -4,119 +4,190 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/oneloop-ai/oneloop-go/internal/transport"
 )
 
-// A call holds the state of one API call. Its requests carry it in their context.
-// Only the attempt and the retrier write to it, each to its own fields.
+// A call is what the method of an operation passes to do.
 type call struct {
-	operation     string
-	linkToken     string // "" for generateLinkToken
-	authorization string // the value of the header
-	deadline      time.Time
-	decode        func(header http.Header, body []byte) (any, error)
-
-	// Written by the attempt, except for what last says about the next attempt.
-	last     Attempt        // Err is free of secrets
-	result   any            // of the last attempt, if it succeeded
-	class    class          // of the last attempt
-	response *ErrorResponse // the last response, if it was outside 2xx
-
-	// Written by the retrier.
-	ambiguous bool // retried although the server may have acted
-	unsent    bool // a retry has been charged to the budget but not sent yet
+	operation string
+	linkToken string // the argument, if the operation has one
+	request   func(ctx context.Context, baseURL string) (*http.Request, error)
+	decode    func(header http.Header, body []byte) error // stores the result of a 200
 }
 
-type callKey struct{}
+// A run is the state of a call. It is one struct, and holds the two clients by value,
+// because each variable that a closure captures is an allocation.
+type run struct {
+	progress
+	decision // after the last attempt
+	secrets  secrets
+	http     http.Client
+	retry    retryablehttp.Client
+}
 
-func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
-
-// ended returns the context or deadline error, or nil while time remains. It does
-// not depend on the timer of ctx, which may fire late.
-func (c *call) ended(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// do makes one API call, from top to bottom:
+//
+//	prepare  adds the deadline and the SDK key, and builds the request
+//	send     makes an attempt; http.Client and go-retryablehttp get an empty response,
+//	         so that they act on nothing
+//	check    decides whether to retry, charges the budget and calls the observers
+//	wait     returns the wait that was decided; then send makes the next attempt
+//	finish   returns the error; if it is nil, decode has stored the result
+func (c *Client) do(ctx context.Context, op call) error {
+	r := &run{secrets: secrets{linkToken: op.linkToken}}
+	deadline := time.Now().Add(c.timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
 	}
-	if !time.Now().Before(c.deadline) {
+	req, err := c.prepare(ctx, op, deadline, &r.secrets)
+	if err != nil {
+		return r.finish(op, contextError(ctx, deadline), err)
+	}
+
+	send := func(req *http.Request) (*http.Response, error) {
+		if r.attempts > 0 && req.GetBody != nil {
+			req.Body, _ = req.GetBody() // can't fail: the body is a bytes.Reader
+		}
+		r.attempts, r.decision = r.attempts+1, decision{}
+		r.last = c.attempt(req, op, r.secrets, deadline, r.attempts)
+		if response, ok := r.last.err.(*ErrorResponse); ok || errors.Is(r.last.err, ErrMalformedResponse) {
+			r.response = response
+		}
+		return &http.Response{Body: http.NoBody}, nil
+	}
+	check := func(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+		definitive := r.last.status != 0 && r.last.class == conclusive
+		switch {
+		case definitive && r.attempts == 1:
+			c.budget.spend(-firstSuccess)
+		case definitive:
+			c.budget.spend(-retryCost)
+		}
+		if r.last.err != nil {
+			r.decision = c.policy.decide(r.progress, req.Method == http.MethodPost, contextError(ctx, deadline), time.Until(deadline), rand.Float64())
+		}
+		if r.decision.retry && !c.budget.spend(retryCost) {
+			r.decision = decision{reason: reasonBudget}
+		}
+		r.ambiguous = r.ambiguous || r.decision.retry && r.last.class == possiblyProcessed
+		for _, observe := range c.observers {
+			observe(ctx, Attempt{
+				Operation: op.operation, Number: r.attempts,
+				StatusCode: r.last.status, Err: r.last.err, Duration: r.last.duration,
+				RetryIn: r.decision.wait, WillRetry: r.decision.retry, Reason: r.decision.reason,
+			})
+		}
+		return r.decision.retry, nil
+	}
+	wait := func(time.Duration, time.Duration, int, *http.Response) time.Duration { return r.decision.wait }
+
+	defer func() {
+		if r.decision.retry { // but not sent, because the context ended or an observer panicked
+			c.budget.spend(-retryCost)
+		}
+	}()
+	r.http.Transport = roundTripFunc(send)
+	r.retry.HTTPClient = &r.http
+	r.retry.RetryMax = c.policy.MaxAttempts // never reached: decide stops earlier
+	r.retry.CheckRetry, r.retry.Backoff = check, wait
+	r.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	_, err = r.retry.Do(&retryablehttp.Request{Request: req})
+	return r.finish(op, contextError(ctx, deadline), err)
+}
+
+// A roundTripFunc is an http.RoundTripper. It deliberately has no method
+// CloseIdleConnections, which go-retryablehttp would call after every failure.
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// prepare builds the request and stores the SDK key in s.
+func (c *Client) prepare(ctx context.Context, op call, deadline time.Time, s *secrets) (_ *http.Request, err error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if s.sdkKey, err = c.key(ctx, deadline); err != nil {
+		return nil, err
+	}
+	return op.request(ctx, c.baseURL)
+}
+
+// contextError returns the context's error, or context.DeadlineExceeded at the
+// deadline, even if the timer of ctx is late, or nil while time remains.
+func contextError(ctx context.Context, deadline time.Time) error {
+	if ctx.Err() == nil && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
-	return nil
+	return ctx.Err()
 }
 
-// end returns the call's result or error. If there was no attempt, err says why.
-func (c *call) end(ctx context.Context, err error) (any, error) {
+// attempt sends the request once and returns what came of it. It adds the headers
+// only here, so that http.Client, which copies them, never holds the SDK key.
+func (c *Client) attempt(req *http.Request, op call, s secrets, deadline time.Time, number int) outcome {
+	header := make(http.Header, 8)
+	maps.Copy(header, req.Header)
+	maps.Copy(header, c.header)
+	header["Authorization"] = []string{bearer + s.sdkKey}
+	result := c.transport.Send(req, header, deadline)
+
+	o := outcome{status: result.Status, duration: result.Duration, retryAfter: -1}
+	o.class = classify(result.Status, result.Fate, result.Err)
 	switch {
-	case c.last.Number == 0:
-		return nil, c.failed(err)
-	case c.last.Err == nil:
-		return c.result, nil
+	case result.Status != 0 && result.Status/100 != 2:
+		o.retryAfter = parseRetryAfter(result.Header.Get("Retry-After"))
+		o.err = newErrorResponse(op.operation, number, s, result, o.retryAfter)
+	case result.Status != 0 && result.Status != http.StatusOK:
+		o.err = malformed(fmt.Errorf("the status is %d, not 200", result.Status))
+	case errors.Is(result.Err, transport.ErrTooLarge):
+		o.err = malformed(result.Err)
+	case result.Err != nil:
+		o.err = s.sanitize(result.Err)
+	default:
+		if err := op.decode(result.Header, result.Body); err != nil {
+			o.err = malformed(err)
+		}
 	}
-	ended := c.ended(ctx)
-	switch _, isResponse := c.last.Err.(*ErrorResponse); {
-	case !isResponse:
-		return nil, c.failed(join(ended, c.last.Err))
-	case ended != nil:
-		return nil, c.failed(ended)
-	}
-	return nil, c.finalResponse()
+	return o
 }
 
-// finalResponse returns a copy of the last response that describes the whole call.
-// It does not change the original, because an observer may have kept it.
-func (c *call) finalResponse() *ErrorResponse {
-	e := *c.response
-	e.Attempts = c.last.Number
-	e.notRetried = c.last.Reason
-	return &e
-}
-
-// failed returns the error of a call that did not end with an *ErrorResponse. If an
-// attempt got one, the error includes the last.
-func (c *call) failed(err error) error {
-	f := &failure{text: "oneloop: " + c.operation + ": " + c.text(err), cause: err}
-	reason := c.last.Reason
-	if errors.Is(err, context.DeadlineExceeded) && reason == reasonDeadline {
-		reason = ""
+// finish returns the error of the call, or nil. ended is the context's error if the
+// call's time has ended. If there was no attempt, err says why.
+func (r *run) finish(op call, ended, err error) error {
+	if r.attempts > 0 {
+		err = r.last.err
 	}
-	f.text += history(c.last.Number, reason)
-	if c.response != nil {
-		f.text += " (last response: " + c.response.summary() + ")"
-		f.cause = errors.Join(err, c.finalResponse())
+	_, isResponse := err.(*ErrorResponse)
+	switch {
+	case err == nil:
+		return nil
+	case isResponse && ended == nil:
+		return r.finalResponse()
+	case isResponse:
+		err = ended
+	case ended != nil && !errors.Is(err, ended):
+		err = fmt.Errorf("%w: %w", ended, err)
+	}
+	f := &failure{text: "oneloop: " + op.operation + ": " + r.secrets.clean(err.Error()), cause: err}
+	f.text += history(r.attempts, r.decision.reason == reasonBudget)
+	if r.response != nil {
+		f.text += " (last response: " + r.response.summary() + ")"
+		f.cause = errors.Join(err, r.finalResponse())
 	}
 	return f
 }
 
-// history returns the part of an error text about the call's attempts: how many
-// there were and, in some cases, why there were no more.
-func history(attempts int, reason string) (text string) {
-	if attempts > 1 {
-		text = fmt.Sprintf(" after %d attempts", attempts)
-	}
-	if reason == reasonBudget || reason == reasonDeadline {
-		text += " (not retried: " + reason + ")"
-	}
-	return text
-}
-
-// sanitize wraps err in an error with a text that is safe to show.
-func (c *call) sanitize(err error) error { return &failure{text: c.text(err), cause: err} }
-
-func (c *call) text(err error) string { return limit(c.redact(oneLine(err.Error()))) }
-
-func (c *call) redact(text string) string {
-	return redact(text, strings.TrimPrefix(c.authorization, bearer), c.linkToken)
-}
-
-// join returns an error that matches both first and err. If one of them already
-// matches the other, join returns it unchanged.
-func join(first, err error) error {
-	switch {
-	case first == nil || errors.Is(err, first):
-		return err
-	case err == nil || errors.Is(first, err):
-		return first
-	}
-	return fmt.Errorf("%w: %w", first, err)
+// finalResponse returns a copy of the last response that describes the whole call. It
+// does not change the original, because an observer may have kept it.
+func (r *run) finalResponse() *ErrorResponse {
+	e := *r.response
+	e.Attempts = r.attempts
+	e.overBudget = r.decision.reason == reasonBudget
+	return &e
 }

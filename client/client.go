@@ -2,12 +2,15 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"net"
 	"net/http"
+	"net/url"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/oneloop-ai/oneloop-go/gen"
+	"github.com/oneloop-ai/oneloop-go/internal/transport"
 )
 
 // DefaultBaseURL is the URL of Oneloop's production server.
@@ -17,89 +20,121 @@ const DefaultBaseURL = "https://prod.oneloop.ai"
 // Between releases it is the next version followed by "-dev".
 const Version = "0.2.0-dev"
 
-// A Client calls the Oneloop API. It is immutable and safe for concurrent use.
-// Create one with New and share it: it holds the idle connections and the retry
-// budget. Printing a Client never shows its SDK key.
+// A Client calls the Oneloop API. It is safe for concurrent use. Create one with
+// [New] and share it: it holds the idle connections and the retry budget. Printing a
+// Client never shows its SDK key.
 type Client struct {
 	baseURL   string
 	timeout   time.Duration
-	authorize authFunc
-	api       *gen.Client
-	transport *transport
+	key       keyFunc
+	header    http.Header // sent with every request, beside the key
+	transport *transport.Transport
+	policy    RetryPolicy
+	budget    *budget
+	observers []func(context.Context, Attempt)
 }
 
-// New returns a Client that authenticates with sdkKey. It sends no requests and
+// An Option configures a [Client]. [New] checks the options, and its error names the
+// one that it rejects. If two options set the same thing, the later one wins.
+type Option func(*config)
+
+// A config is what options set. New checks it.
+type config struct {
+	baseURL    string
+	insecure   bool
+	httpClient *http.Client
+	keyFile    *string
+	keySource  *keySource
+	timeout    time.Duration
+	policy     RetryPolicy
+	userAgent  string
+	observers  []func(context.Context, Attempt)
+}
+
+// New returns a [Client] that authenticates with sdkKey. It sends no requests and
 // starts no goroutines.
 //
-// The key must consist of printable ASCII characters without spaces. With
-// WithKeySource, it must be empty. If New refuses the key or an option, the error
-// matches ErrInvalidArgument and says which one it refused.
+// The key must consist of printable ASCII characters other than spaces, quotation
+// marks and backslashes. With [WithKeyFile] or [WithKeySource], it must be empty. If
+// New rejects the key or an option, the error matches [ErrInvalidArgument] and says
+// which one.
 func New(sdkKey string, opts ...Option) (*Client, error) {
-	s, err := newSettings(sdkKey, opts)
+	cfg := config{baseURL: DefaultBaseURL, timeout: 15 * time.Second, httpClient: new(http.Client), userAgent: ownUserAgent}
+	for _, opt := range opts {
+		opt(&cfg)
+	}
+	baseURL, err := cfg.check()
 	if err != nil {
 		return nil, err
 	}
-	transport := &transport{custom: s.httpClient.Transport, plainHTTP: s.plainHTTP}
-	// http.Client follows no redirects, because the attempt returns no status.
-	hc := &http.Client{Jar: s.httpClient.Jar, Transport: newAttempt(transport, s)}
+	key, err := newKeyFunc(sdkKey, cfg.keyFile, cfg.keySource)
+	if err != nil {
+		return nil, err
+	}
+	cfg.policy.setDefaults()
+	if t := cfg.httpClient.Timeout; t > 0 {
+		cfg.policy.AttemptTimeout = min(cfg.policy.AttemptTimeout, t)
+	}
 	return &Client{
-		baseURL:   s.baseURL,
-		timeout:   s.timeout,
-		authorize: s.authorize,
-		api:       &gen.Client{Server: s.baseURL, Doer: newRetrier(hc, s)},
-		transport: transport,
+		baseURL: strings.TrimRight(baseURL.String(), "/"),
+		timeout: cfg.timeout,
+		key:     key,
+		header: http.Header{
+			"Accept":          {"application/json"},
+			"Accept-Encoding": {"identity"}, // otherwise net/http decompresses, and the limit of the body wouldn't hold
+			"User-Agent":      {cfg.userAgent},
+		},
+		transport: transport.New(cfg.httpClient.Transport, baseURL.Scheme == "http", cfg.policy.AttemptTimeout),
+		policy:    cfg.policy,
+		budget:    new(budget),
+		observers: cfg.observers,
 	}, nil
 }
 
-// CloseIdleConnections closes the connections that are currently idle, including
-// those of a transport set with WithHTTPClient. It does not interrupt calls in
-// progress, and the Client remains usable.
-func (c *Client) CloseIdleConnections() {
-	if c != nil && c.transport != nil {
-		c.transport.closeIdleConnections()
+// check returns the base URL, or an error that names the option that is not valid.
+func (c *config) check() (*url.URL, error) {
+	for field, value := range map[string]int64{
+		"MaxAttempts":    int64(c.policy.MaxAttempts),
+		"BaseDelay":      int64(c.policy.BaseDelay),
+		"MaxDelay":       int64(c.policy.MaxDelay),
+		"MaxRetryAfter":  int64(c.policy.MaxRetryAfter),
+		"AttemptTimeout": int64(c.policy.AttemptTimeout),
+	} {
+		if value < 0 {
+			return nil, invalid("WithRetryPolicy", field+" is negative")
+		}
 	}
-}
-
-// Format implements fmt.Formatter. For every verb, it prints the base URL and
-// never the SDK key.
-func (c Client) Format(f fmt.State, verb rune) {
-	formatText(f, verb, "oneloop client for "+c.baseURL)
-}
-
-// do makes one API call. The request passes through these stages, which New sets
-// up, and the response comes back through them in reverse:
-//
-//	method       checks the arguments
-//	do           adds the deadline and the SDK key, and puts the call into the context
-//	gen.Client   builds the request
-//	retrier      sends it through go-retryablehttp until checkRetry says stop
-//	http.Client  adds the cookies of the user's Jar
-//	attempt      sends it once, within a timeout; reads, classifies and decodes the response
-//	transport    is the user's, or our tuned copy of http.DefaultTransport
-//
-// If the arguments are not valid, problem says why.
-func (c *Client) do(ctx context.Context, call *call, problem string, request func(context.Context) (*http.Response, error)) (result any, err error) {
+	u, err := url.Parse(c.baseURL) // it may contain a password, so no error quotes it
 	switch {
-	// These two are bugs in the program. They don't match ErrInvalidArgument,
-	// because backends treat that as an invalid link token.
-	case c == nil || c.api == nil:
-		return nil, errors.New("oneloop: " + call.operation + ": the Client was not made by New")
-	case ctx == nil:
-		return nil, errors.New("oneloop: " + call.operation + ": the context is nil")
-	case problem != "" && call.operation == "validateLinkToken":
-		return nil, &failure{text: "oneloop: " + call.operation + ": " + problem, cause: ErrInvalidLinkToken}
-	case problem != "":
-		return nil, invalid(call.operation, problem)
-	case ctx.Err() != nil:
-		return nil, call.failed(ctx.Err())
+	case err != nil:
+		return nil, invalid("WithBaseURL", "the URL does not parse")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, invalid("WithBaseURL", "the URL does not begin with https:// or http://")
+	case u.Hostname() == "":
+		return nil, invalid("WithBaseURL", "the URL has no host")
+	case u.User != nil || strings.ContainsAny(c.baseURL, "?#"):
+		return nil, invalid("WithBaseURL", "the URL has user info, a query or a fragment")
+	case u.Scheme == "http" && !c.insecure && !isLoopback(u.Hostname()):
+		return nil, invalid("WithBaseURL", "plain http would send the SDK key unencrypted: use https, or WithInsecureHTTP if the network encrypts traffic itself")
+	case c.httpClient == nil:
+		return nil, invalid("WithHTTPClient", "the http.Client is nil")
+	case c.timeout < 0:
+		return nil, invalid("WithTimeout", "the duration is negative")
+	case strings.HasPrefix(c.userAgent, " ") || strings.ContainsFunc(c.userAgent, func(r rune) bool { return r < ' ' || r > '~' }):
+		return nil, invalid("WithUserAgent", "the product is empty or not printable ASCII")
+	case slices.ContainsFunc(c.observers, func(observe func(context.Context, Attempt)) bool { return observe == nil }):
+		return nil, invalid("WithObserver", "the function is nil")
 	}
-	var ok bool
-	if call.deadline, ok = ctx.Deadline(); !ok {
-		call.deadline = time.Now().Add(c.timeout)
-	}
-	if call.authorization, err = c.authorize(ctx, call.deadline); err != nil {
-		return nil, call.failed(err)
-	}
-	_, err = request(context.WithValue(ctx, callKey{}, call)) // the attempt has read the response
-	return call.end(ctx, err)
+	return u, nil
 }
+
+func isLoopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+}
+
+var ownUserAgent = "oneloop-go/" + Version + " (" + runtime.Version() + ")"
+
+// CloseIdleConnections closes the connections that are currently idle, including
+// those of a transport set with [WithHTTPClient]. It does not interrupt calls in
+// progress, and the Client remains usable.
+func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }

@@ -27,65 +27,6 @@ func hangsSilently(req *http.Request) (*http.Response, error) {
 	return nil, errors.New("stopped")
 }
 
-func TestTimeouts(t *testing.T) {
-	t.Parallel()
-	slow := func(d time.Duration) roundTripFunc {
-		return func(req *http.Request) (*http.Response, error) {
-			select {
-			case <-time.After(d):
-				return response(200, validated), nil
-			case <-req.Context().Done():
-				return nil, req.Context().Err()
-			}
-		}
-	}
-	const jitter = 750 * time.Millisecond // the most that both waits can add
-	oneSecond := client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: time.Second})
-	for name, test := range map[string]struct {
-		step     roundTripFunc
-		deadline time.Duration // of the context
-		opt      client.Option
-		ok       bool
-		elapsed  time.Duration // the longest; the shortest is less by jitter
-		attempts int
-	}{
-		"default attempt timeout":         {hangs, 0, nil, false, 24*time.Second + jitter, 3},
-		"attempt timeout":                 {hangs, 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"attempt timeout, silently":       {hangsSilently, 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"attempt timeout in the body":     {hangsInBody(200), 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"slower than the attempt timeout": {slow(9 * time.Second), 0, nil, false, 24*time.Second + jitter, 3},
-		"WithTimeout below the attempt's": {hangs, 0, client.WithTimeout(time.Second), false, time.Second, 1},
-		"deadline beyond WithTimeout":     {slow(5 * time.Second), time.Minute, client.WithTimeout(time.Second), true, 5 * time.Second, 1},
-		"deadline below WithTimeout":      {hangs, time.Second, nil, false, time.Second, 1},
-		"only the attempt timeout":        {slow(7 * time.Second), 0, client.WithTimeout(0), true, 7 * time.Second, 1},
-		"default timeout":                 {slow(time.Hour), 0, client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: 20 * time.Second}), false, 30 * time.Second, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := within(t.Context(), test.deadline)
-				defer cancel()
-				s := newScript(test.step)
-				opts := []client.Option{via(s)}
-				if test.opt != nil {
-					opts = append(opts, test.opt)
-				}
-				start := time.Now()
-				_, err := validate.call(ctx, newClient(t, opts...))
-				elapsed := time.Since(start)
-				if (err == nil) != test.ok || elapsed > test.elapsed || elapsed < test.elapsed-jitter {
-					t.Errorf("got %v after %v, want about %v", err, elapsed, test.elapsed)
-				}
-				if !test.ok && !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("%v does not match context.DeadlineExceeded", err)
-				}
-				if s.attempts() != test.attempts {
-					t.Errorf("%d attempts, want %d", s.attempts(), test.attempts)
-				}
-			})
-		})
-	}
-}
-
 // The Timeout of an http.Client limits each attempt.
 func TestHTTPClientTimeout(t *testing.T) {
 	t.Parallel()

@@ -148,7 +148,7 @@ var transportFailures = []failure{
 	{name: "a transport's *url.Error", opts: inMemory(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		return nil, &url.Error{Op: "Get", URL: req.URL.String(), Err: &net.OpError{Op: "read", Err: syscall.ECONNRESET}}
 	})), check: func(err error) bool {
-		return errors.Is(err, syscall.ECONNRESET) && as[*net.OpError](err) && as[*url.Error](err)
+		return errors.Is(err, syscall.ECONNRESET) && as[*net.OpError](err) && !as[*url.Error](err)
 	}},
 	{name: "a transport's wrapped *url.Error", opts: inMemory(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%q: %w", req.URL.Path, &url.Error{Op: "Get", URL: req.URL.String(), Err: io.EOF})

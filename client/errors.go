@@ -5,15 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/gen"
+	"github.com/oneloop-ai/oneloop-go/internal/transport"
 )
 
-// With errors.Is, an *ErrorResponse matches the error for its status, if there is
+// With [errors.Is], an [*ErrorResponse] matches the error for its status, if there is
 // one.
 var (
 	ErrBadRequest   = errors.New("oneloop: bad request")  // 400
@@ -29,24 +31,25 @@ var (
 	// but never shows its value.
 	ErrInvalidArgument = errors.New("oneloop: invalid argument")
 
-	// ErrInvalidLinkToken means that the argument of ValidateLinkToken can't be a
-	// link token, so nothing was sent. It does not match ErrInvalidArgument, because
-	// the token usually comes from outside the program.
+	// ErrInvalidLinkToken means that the argument of [Client.ValidateLinkToken] can't
+	// be a link token, so nothing was sent. It does not match [ErrInvalidArgument],
+	// because the token usually comes from outside the program.
 	ErrInvalidLinkToken = errors.New("oneloop: invalid link token")
 
-	// ErrMalformedResponse means that a 2xx response breaks the contract: its
-	// status is not 200, its body is not JSON, has a content encoding or is longer
-	// than 1 MiB, or a field is missing, null, duplicated, of the wrong type or
-	// out of bounds. The error text says which. Such a call is not retried. The
-	// error says nothing about whether a link token is valid.
+	// ErrMalformedResponse means that a 2xx response does not conform to the
+	// contract: its status is not 200, its body is not JSON, has a content encoding
+	// or is longer than 1 MiB, or a field is missing, null, duplicated, of the wrong
+	// type or out of bounds. The error text says which. Such a call is not retried.
+	// The error says nothing about whether a link token is valid.
 	ErrMalformedResponse = errors.New("oneloop: malformed response")
 )
 
-// An ErrorResponse is a response with a status outside 2xx, whatever its body. It
-// may be a redirect, because redirects are not followed. Use errors.As to get it,
-// or errors.Is to compare it with ErrBadRequest and the other errors for a status.
+// An ErrorResponse is a response with a status outside 2xx, regardless of its body.
+// It may be a redirect, because redirects are not followed. Use [errors.As] to get
+// it, or [errors.Is] to compare it with [ErrBadRequest] and the other errors for a
+// status.
 //
-// If the server repeats the SDK key or the link token, Message has "[redacted]" in
+// If the server echoes the SDK key or the link token, Message has "[redacted]" in
 // its place. Header and Body are as received, so don't log them. They are left out
 // when an ErrorResponse is printed or encoded as JSON.
 type ErrorResponse struct {
@@ -54,8 +57,8 @@ type ErrorResponse struct {
 	Operation string
 	// StatusCode is the HTTP status of the response.
 	StatusCode int
-	// Code is error.code from the body, or 0 if the body has none. The contract
-	// only says that it is a number.
+	// Code is error.code from the body. It is 0 if the body has none, or none that
+	// is a finite number; the contract says that it is greater than 0.
 	Code float64
 	// Message is error.message from the body, cut to at most 1 KiB. If the body has
 	// none, it is the text of the status, such as "Bad Gateway".
@@ -71,43 +74,42 @@ type ErrorResponse struct {
 	// Body holds at most the first 64 KiB of the response body.
 	Body []byte `json:"-"`
 
-	notRetried string // why there was no further attempt
+	overBudget bool // whether only the retry budget prevented another attempt
 }
 
 // newErrorResponse never fails: a field that can't be read from the body stays
 // zero.
-func newErrorResponse(c *call, resp *http.Response, body []byte) *ErrorResponse {
+func newErrorResponse(operation string, attempts int, s secrets, result transport.Result, retryAfter time.Duration) *ErrorResponse {
 	var wire gen.ErrorResponse
-	_ = json.Unmarshal(body, &wire)
+	_ = json.Unmarshal(result.Body, &wire)
 	e := &ErrorResponse{
-		Operation:  c.operation,
-		StatusCode: resp.StatusCode,
-		Code:       wire.Error.Code,
-		Message:    cmp.Or(limit(c.redact(wire.Error.Message)), http.StatusText(resp.StatusCode)),
-		Attempts:   c.last.Number,
-		Header:     resp.Header,
-		Body:       append([]byte(nil), body[:min(len(body), 64<<10)]...), // without the rest of the array
+		Operation:  operation,
+		StatusCode: result.Status,
+		Message:    cmp.Or(limit(s.redact(wire.Error.Message)), http.StatusText(result.Status)),
+		RetryAfter: max(0, retryAfter),
+		Attempts:   attempts,
+		Header:     result.Header,
+		Body:       append([]byte(nil), result.Body[:min(len(result.Body), 64<<10)]...), // without the rest of the array
 	}
-	e.RetryAfter, _ = parseRetryAfter(resp.Header.Get("Retry-After"))
+	if !math.IsInf(wire.Error.Code, 0) { // since Go 1.27, 1e400 decodes to it, but can't be encoded
+		e.Code = wire.Error.Code
+	}
 	return e
 }
 
 // Error returns a single line with the operation, the status and the server's
-// message. It adds the server's code if that differs from the status, the number
-// of attempts if there was more than one, and whether the retry budget or the
-// deadline prevented a retry:
+// message. It adds the server's code if that differs from the status, the number of
+// attempts if there was more than one, and whether the retry budget prevented a
+// retry:
 //
 //	oneloop: generateLinkToken: 401 Unauthorized: invalid SDK key
 //	oneloop: generateLinkToken: 503 Service Unavailable: overloaded (code 12) after 3 attempts
 func (e *ErrorResponse) Error() string {
-	if e == nil {
-		return "<nil>"
-	}
 	prefix := "oneloop: "
 	if e.Operation != "" { // empty if a test constructed e
 		prefix += e.Operation + ": "
 	}
-	return prefix + e.summary() + history(e.Attempts, e.notRetried)
+	return prefix + e.summary() + history(e.Attempts, e.overBudget)
 }
 
 func (e *ErrorResponse) summary() string {
@@ -122,12 +124,20 @@ func (e *ErrorResponse) summary() string {
 	return text
 }
 
-// Is reports whether target is the error for the status, such as ErrUnauthorized
+// history returns the part of an error text about the attempts of a call.
+func history(attempts int, overBudget bool) (text string) {
+	if attempts > 1 {
+		text = fmt.Sprintf(" after %d attempts", attempts)
+	}
+	if overBudget {
+		text += " (not retried: retry budget exhausted)"
+	}
+	return text
+}
+
+// Is reports whether target is the error for the status, such as [ErrUnauthorized]
 // for 401.
 func (e *ErrorResponse) Is(target error) bool {
-	if e == nil || target == nil {
-		return false
-	}
 	return target == sentinels[e.StatusCode] || target == ErrServer && e.StatusCode/100 == 5
 }
 
@@ -138,8 +148,8 @@ var sentinels = map[int]error{
 	http.StatusTooManyRequests: ErrRateLimited,
 }
 
-// Format implements fmt.Formatter. For every verb, it prints the text that Error
-// returns and never Header or Body.
+// Format implements [fmt.Formatter]. For every verb that asks it, it prints the text
+// that Error returns and never Header or Body.
 func (e ErrorResponse) Format(f fmt.State, verb rune) {
 	formatText(f, verb, e.Error())
 }

@@ -164,8 +164,8 @@ func ExampleWithHTTPClient() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 100
 	c, err := client.New("sdk_1", client.WithHTTPClient(&http.Client{Transport: transport}))
-	fmt.Println(c, err)
-	// Output: oneloop client for https://prod.oneloop.ai <nil>
+	fmt.Println(c != nil, err)
+	// Output: true <nil>
 }
 
 func ExampleWithBaseURL() {
@@ -176,7 +176,7 @@ func ExampleWithBaseURL() {
 	// Output:
 	// <nil>
 	// <nil>
-	// oneloop: WithBaseURL: plain http to a host that is not loopback would send the SDK key in the clear
+	// oneloop: WithBaseURL: plain http would send the SDK key unencrypted: use https, or WithInsecureHTTP if the network encrypts traffic itself
 }
 
 func ExampleLinkToken() {

@@ -4,51 +4,86 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
 
-// An authFunc returns the Authorization header for a call that ends at deadline. It
-// is used even for a fixed key: code that prints a Client field by field, such as a
-// debugger, then finds a function and no key.
-type authFunc func(ctx context.Context, deadline time.Time) (string, error)
-
 const bearer = "Bearer "
 
-func newAuthFunc(sdkKey string, source func(context.Context) (string, error)) (authFunc, error) {
-	switch err := checkKey(sdkKey); {
-	case source != nil && sdkKey != "":
-		return nil, invalid("New", "both an SDK key and WithKeySource are given")
-	case source == nil && err != nil:
-		return nil, invalid("New", err.Error())
-	case source == nil:
-		header := bearer + sdkKey
-		return func(context.Context, time.Time) (string, error) { return header, nil }, nil
+// A keyFunc returns the SDK key for a call that ends at deadline. It is used even for
+// a fixed key: code that prints a Client field by field then finds no key. With an
+// error, it may return a key that must be redacted.
+type keyFunc func(ctx context.Context, deadline time.Time) (string, error)
+
+// A keySource is a function that WithKeySource takes.
+type keySource = func(context.Context) (string, error)
+
+// newKeyFunc returns the function for the arguments of New: a fixed key, the path of
+// WithKeyFile or the function of WithKeySource. There must be only one.
+func newKeyFunc(sdkKey string, path *string, source *keySource) (keyFunc, error) {
+	switch {
+	case sdkKey != "" && (path != nil || source != nil), path != nil && source != nil:
+		return nil, invalid("New", "more than one of an SDK key, WithKeyFile and WithKeySource is given")
+	case source != nil && *source == nil:
+		return nil, invalid("WithKeySource", "the function is nil")
+	case source != nil:
+		return limited(checked("WithKeySource", *source)), nil
+	case path != nil:
+		read := checked("WithKeyFile", func(context.Context) (string, error) {
+			text, err := os.ReadFile(*path)
+			return strings.TrimSpace(string(text)), err
+		})
+		if _, err := read(context.Background()); err != nil {
+			return nil, &failure{text: "oneloop: New: " + err.Error(), cause: errors.Join(ErrInvalidArgument, err)}
+		}
+		return limited(read), nil
 	}
+	if err := checkKey(sdkKey); err != nil {
+		return nil, invalid("New", err.Error())
+	}
+	return func(context.Context, time.Time) (string, error) { return sdkKey, nil }, nil
+}
+
+// limited passes the deadline to source. If the context has ended with a cause of the
+// program's, source may have returned that, so its error is dropped.
+func limited(source keySource) keyFunc {
 	return func(ctx context.Context, deadline time.Time) (string, error) {
-		ctx, cancel := context.WithDeadline(ctx, deadline)
+		limitedCtx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
+		key, err := source(limitedCtx)
+		if err != nil && context.Cause(ctx) != ctx.Err() {
+			err = ctx.Err()
+		}
+		return key, err
+	}
+}
+
+// checked returns a source that also rejects keys that can't be sent. Its errors
+// begin with the name of the option.
+func checked(option string, source keySource) keySource {
+	return func(ctx context.Context) (string, error) {
 		key, err := source(ctx)
 		if err == nil {
 			err = checkKey(key)
 		}
 		if err != nil {
-			// Not ErrInvalidArgument: callers treat that as an invalid link token.
-			err = fmt.Errorf("WithKeySource: %w", err)
+			err = fmt.Errorf("%s: %w", option, err)
 		}
-		return bearer + key, err // return the key even with an error, so that it is redacted
-	}, nil
+		return key, err
+	}
 }
 
-// checkKey refuses keys that are not printable ASCII, which RFC 6750 requires of a
-// bearer token. A pasted line break or byte order mark would otherwise surface only
-// as a 401.
+// checkKey rejects keys that are not printable ASCII, which RFC 6750 requires of a
+// bearer token: a pasted line break or byte order mark would otherwise surface only
+// as a 401. It also rejects characters that errors show escaped, which would escape
+// redaction.
 func checkKey(key string) error {
 	if key == "" {
 		return errors.New("the SDK key is empty")
 	}
-	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("the SDK key has spaces, control characters or characters outside ASCII")
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return errors.New("the SDK key has spaces, quotation marks, backslashes, control characters or characters outside ASCII")
 	}
 	return nil
 }

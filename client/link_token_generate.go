@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/oneloop-ai/oneloop-go/gen"
+	"github.com/oneloop-ai/oneloop-go/internal/wire"
 )
 
 // A GenerateLinkTokenRequest names the customer and the workspace that a link token
@@ -21,8 +21,9 @@ type GenerateLinkTokenRequest struct {
 	ExternalBillingID string `json:"externalBillingId,omitempty"` // optional; not sent if empty
 }
 
-// A LinkToken is a short-lived secret. Printing or logging it does not show the
-// token. Encoding it as JSON does, so that a backend can send it to its front end.
+// A LinkToken is a short-lived secret. Printing it, or logging it with log/slog, does
+// not show the token. Encoding it as JSON does, so that a backend can send it to its
+// front end; loggers that encode values as JSON show it, too.
 type LinkToken struct {
 	Token string `json:"token"`
 	// ExpiresAt is in UTC. Oneloop sends a Unix time but doesn't document its unit:
@@ -30,14 +31,17 @@ type LinkToken struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// Format implements fmt.Formatter. For every verb, it prints the time at which the
-// token expires and never the token.
-func (t LinkToken) Format(f fmt.State, verb rune) {
-	formatText(f, verb, "link token "+redacted+" until "+t.ExpiresAt.Format(time.RFC3339))
+// String returns the time at which the token expires, and never the token. Loggers
+// such as zap call it.
+func (t LinkToken) String() string {
+	return "link token " + redacted + " until " + t.ExpiresAt.Format(time.RFC3339)
 }
 
-// LogValue implements slog.LogValuer. It returns the time at which the token
-// expires and never the token.
+// Format implements [fmt.Formatter]. It prints what String returns.
+func (t LinkToken) Format(f fmt.State, verb rune) { formatText(f, verb, t.String()) }
+
+// LogValue implements [slog.LogValuer]. It returns the time at which the token
+// expires, and never the token.
 func (t LinkToken) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("token", redacted), slog.Time("expiresAt", t.ExpiresAt))
 }
@@ -45,19 +49,32 @@ func (t LinkToken) LogValue() slog.Value {
 // GenerateLinkToken requests a link token for a customer and a workspace.
 //
 // If CustomerID or WorkspaceID is empty, or a field is not valid UTF-8, the error
-// matches ErrInvalidArgument and nothing is sent. A response outside 2xx is
-// returned as an *ErrorResponse. The error matches ErrMalformedResponse if a 2xx
-// response breaks the contract, or if ValidateLinkToken would refuse its token.
+// matches [ErrInvalidArgument] and nothing is sent. A response outside 2xx is
+// returned as an [*ErrorResponse]. The error matches [ErrMalformedResponse] if a 2xx
+// response does not conform to the contract, or if [Client.ValidateLinkToken] would
+// reject its token.
 //
 // If Oneloop may have created a token that the Client did not receive, the call is
 // retried at most once. This can leave one unused token, which expires on its own.
 func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenRequest) (*LinkToken, error) {
-	call := &call{operation: "generateLinkToken", decode: decodeLinkToken}
-	result, err := c.do(ctx, call, req.problem(), func(ctx context.Context) (*http.Response, error) {
-		return c.api.GenerateLinkToken(ctx, gen.GenerateLinkTokenRequest(req))
+	if problem := req.problem(); problem != "" {
+		return nil, invalid("generateLinkToken", problem)
+	}
+	var token LinkToken
+	err := c.do(ctx, call{
+		operation: "generateLinkToken",
+		request: func(ctx context.Context, baseURL string) (*http.Request, error) {
+			return gen.NewGenerateLinkTokenRequest(ctx, baseURL, gen.GenerateLinkTokenRequest(req))
+		},
+		decode: func(header http.Header, body []byte) (err error) {
+			token, err = decodeLinkToken(header, body)
+			return err
+		},
 	})
-	token, _ := result.(*LinkToken)
-	return token, err
+	if err != nil {
+		return nil, err
+	}
+	return &token, nil
 }
 
 // problem says why the request is not valid. It returns "" if it is.
@@ -77,22 +94,29 @@ func (r *GenerateLinkTokenRequest) problem() string {
 	return ""
 }
 
-func decodeLinkToken(header http.Header, body []byte) (any, error) {
-	var wire gen.GenerateLinkTokenResponse
-	err := cmp.Or(
-		decodeObject(header, body, &wire),
-		required("token", "a string", &wire.Token),
-		required("expiresAt", "an integer", &wire.ExpiresAt),
-	)
-	if err != nil {
-		return nil, err
+func decodeLinkToken(header http.Header, body []byte) (token LinkToken, err error) {
+	var response gen.GenerateLinkTokenResponse
+	if err := wire.Decode(header, body, &response); err != nil {
+		return token, err
 	}
-	if problem := linkTokenProblem("token", wire.Token.Value); problem != "" {
-		return nil, errors.New(problem)
+	token.Token = response.Token.Value
+	if !isLinkToken(token.Token) {
+		return token, errors.New("token " + notLinkToken)
 	}
-	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt.Value)
-	if err != nil {
-		return nil, err
+	token.ExpiresAt, err = parseEpoch("expiresAt", response.ExpiresAt.Value)
+	return token, err
+}
+
+// parseEpoch converts a Unix time. Oneloop does not document its unit, so
+// parseEpoch guesses it from the value: 1e11 is in March 1973 if it counts
+// milliseconds, and in the year 5138 if it counts seconds.
+func parseEpoch(field string, epoch int64) (time.Time, error) {
+	t := time.Unix(epoch, 0).UTC()
+	if epoch >= 1e11 {
+		t = time.UnixMilli(epoch).UTC()
 	}
-	return &LinkToken{Token: wire.Token.Value, ExpiresAt: expiresAt}, nil
+	if t.Year() > 9999 { // time.Time can't encode later years as JSON
+		return time.Time{}, errors.New(field + " is after the year 9999")
+	}
+	return t, nil
 }

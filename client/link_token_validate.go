@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -9,16 +8,17 @@ import (
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/gen"
+	"github.com/oneloop-ai/oneloop-go/internal/wire"
 )
 
-// maxLinkToken is the largest length of a link token, in bytes. Servers refuse much
+// maxLinkToken is the maximum length of a link token, in bytes. Servers reject much
 // longer paths, and some even close the connection.
 const maxLinkToken = 2 << 10
 
 // A LinkTokenValidation is the result of validating a link token.
 type LinkTokenValidation struct {
 	// Valid reports whether to accept the token. If it is false, reject the token,
-	// whatever the other fields contain; they may be empty. If it is true, there is
+	// regardless of the other fields, which may be empty. If it is true, there is
 	// no need to check ExpiresAt, because Oneloop has done so.
 	Valid bool `json:"valid"`
 	// ExpiresAt is in UTC. Oneloop sends a Unix time but doesn't document its unit:
@@ -29,71 +29,69 @@ type LinkTokenValidation struct {
 	ExternalBillingID string    `json:"externalBillingId,omitempty"` // empty if the token has none
 }
 
-// ValidateLinkToken asks Oneloop whether linkToken is valid and which customer and
-// workspace it belongs to. An invalid token is not an error: check Valid.
+// ValidateLinkToken asks Oneloop whether linkToken is valid, and which customer and
+// workspace it belongs to. An expired or revoked token is not an error: check Valid.
+// A token that Oneloop does not know may be; Oneloop does not document its response.
 //
 // A link token consists of 1 to 2,048 of the characters that RFC 3986 allows
 // unescaped in a path segment: letters, digits and -._~!$&'()*+,;=:@. It is neither
-// "." nor "..". If linkToken is anything else, the error matches ErrInvalidArgument
-// and nothing is sent. A response outside 2xx is returned as an *ErrorResponse. The
-// error matches ErrMalformedResponse if a 2xx response breaks the contract, or if
-// it reports the token as valid without naming its workspace and customer.
+// "." nor "..". If linkToken is anything else, the error matches
+// [ErrInvalidLinkToken] and nothing is sent. A response outside 2xx is returned as an
+// [*ErrorResponse]. The error matches [ErrMalformedResponse] if a 2xx response does
+// not conform to the contract, or if it reports the token as valid without naming its
+// workspace and customer.
 func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*LinkTokenValidation, error) {
-	call := &call{operation: "validateLinkToken", linkToken: linkToken, decode: decodeLinkTokenValidation}
-	result, err := c.do(ctx, call, linkTokenProblem("linkToken", linkToken), func(ctx context.Context) (*http.Response, error) {
-		return c.api.ValidateLinkToken(ctx, linkToken)
-	})
-	validation, _ := result.(*LinkTokenValidation)
-	return validation, err
-}
-
-// linkTokenProblem says why a link token is not acceptable. It returns "" if it is.
-func linkTokenProblem(name, token string) string {
-	switch {
-	case token == "":
-		return name + " is empty"
-	case token == "." || token == "..":
-		return name + ` is "." or ".."`
-	case len(token) > maxLinkToken:
-		return name + " is longer than 2,048 characters"
-	case strings.ContainsFunc(token, needsEscape):
-		return name + " has a character that is not allowed"
+	if !isLinkToken(linkToken) {
+		return nil, &failure{text: "oneloop: validateLinkToken: linkToken " + notLinkToken, cause: ErrInvalidLinkToken}
 	}
-	return ""
+	var validation LinkTokenValidation
+	err := c.do(ctx, call{
+		operation: "validateLinkToken",
+		linkToken: linkToken,
+		request: func(ctx context.Context, baseURL string) (*http.Request, error) {
+			return gen.NewValidateLinkTokenRequest(ctx, baseURL, linkToken)
+		},
+		decode: func(header http.Header, body []byte) (err error) {
+			validation, err = decodeLinkTokenValidation(header, body)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &validation, nil
 }
 
-// needsEscape reports whether RFC 3986 requires r to be escaped in a path segment.
-// Link tokens must not have such characters, because gateways may decode them twice.
+// notLinkToken is the predicate of an error for a value for which isLinkToken is
+// false.
+const notLinkToken = `can't be a link token: it is not 1 to 2,048 letters, digits or -._~!$&'()*+,;=:@, or is "." or ".."`
+
+// isLinkToken reports whether s can be a link token. Characters that RFC 3986 requires
+// to be escaped in a path segment are excluded, because gateways may decode them
+// twice.
+func isLinkToken(s string) bool {
+	return s != "" && s != "." && s != ".." && len(s) <= maxLinkToken && !strings.ContainsFunc(s, needsEscape)
+}
+
 func needsEscape(r rune) bool {
 	isLetter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 	return !isLetter && !strings.ContainsRune("0123456789-._~!$&'()*+,;=:@", r)
 }
 
-func decodeLinkTokenValidation(header http.Header, body []byte) (any, error) {
-	var wire gen.ValidateLinkTokenResponse
-	err := cmp.Or(
-		decodeObject(header, body, &wire),
-		required("valid", "a boolean", &wire.Valid),
-		required("expiresAt", "an integer", &wire.ExpiresAt),
-		required("workspaceId", "a string", &wire.WorkspaceID),
-		required("customerId", "a string", &wire.CustomerID),
-		optional("externalBillingId", "a string", &wire.ExternalBillingID),
-	)
-	switch {
-	case err != nil:
-		return nil, err
-	case wire.Valid.Value && (wire.WorkspaceID.Value == "" || wire.CustomerID.Value == ""):
-		return nil, errors.New("valid is true, but workspaceId or customerId is empty")
+func decodeLinkTokenValidation(header http.Header, body []byte) (v LinkTokenValidation, err error) {
+	var response gen.ValidateLinkTokenResponse
+	if err := wire.Decode(header, body, &response); err != nil {
+		return v, err
 	}
-	expiresAt, err := parseEpoch("expiresAt", wire.ExpiresAt.Value)
-	if err != nil {
-		return nil, err
+	v = LinkTokenValidation{
+		Valid:             response.Valid.Value,
+		WorkspaceID:       response.WorkspaceID.Value,
+		CustomerID:        response.CustomerID.Value,
+		ExternalBillingID: response.ExternalBillingID.Value,
 	}
-	return &LinkTokenValidation{
-		Valid:             wire.Valid.Value,
-		ExpiresAt:         expiresAt,
-		WorkspaceID:       wire.WorkspaceID.Value,
-		CustomerID:        wire.CustomerID.Value,
-		ExternalBillingID: wire.ExternalBillingID.Value,
-	}, nil
+	if v.Valid && (v.WorkspaceID == "" || v.CustomerID == "") {
+		return v, errors.New("valid is true, but workspaceId or customerId is empty")
+	}
+	v.ExpiresAt, err = parseEpoch("expiresAt", response.ExpiresAt.Value)
+	return v, err
 }

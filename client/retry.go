@@ -3,33 +3,42 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
-	"math/rand/v2"
 	"net/http"
-	"strings"
+	"strconv"
+	"sync"
 	"time"
 
-	"github.com/hashicorp/go-retryablehttp"
+	"github.com/oneloop-ai/oneloop-go/internal/transport"
 )
 
-// RetryPolicy sets the number of attempts, the waits between them and their
-// timeout. The package documentation says which outcomes are retried. A zero field
-// means the default.
+// RetryPolicy sets the number of attempts, the waits between them and their timeout.
+// A zero field means the default. The package documentation says which outcomes are
+// retried.
+//
+// The wait before retry n, counted from 0, is random: between half and all of
+// BaseDelay·2ⁿ, or of MaxDelay if that is less. A Retry-After header, in seconds or
+// as an HTTP date, is a lower limit of the wait.
+//
+// Each [Client] has a retry budget of 500 units, and a retry costs 14. They are
+// returned if the retry gets a definitive response, such as a 200 or a 400, and every
+// first attempt that does adds 1. When the budget is spent, calls are not retried:
+// 1,000 calls to a dead server are at most 1,035 attempts. If the budget prevented a
+// retry, the error says so.
 type RetryPolicy struct {
-	// MaxAttempts is the largest number of attempts of a call, including the
-	// first. The default is 3, and 1 disables retries.
+	// MaxAttempts is the maximum number of attempts per call, including the first.
+	// The default is 3, and 1 disables retries.
 	MaxAttempts int
-	// BaseDelay is the longest wait before the first retry. The longest wait doubles
-	// with each further retry. The actual wait is random: between 0 and the longest
-	// wait, or between half of it and all of it if a POST was possibly processed.
-	// The default is 250 ms. A 429 or 503 without Retry-After raises it to at least
-	// 1 s.
+	// BaseDelay is the longest wait before the first retry; it doubles with each
+	// further one. The default is 250 ms. After a 429 or 503 without Retry-After, it
+	// is at least 1 s.
 	BaseDelay time.Duration
 	// MaxDelay limits the longest wait, however often it doubles. The default is
 	// 5 s.
 	MaxDelay time.Duration
 	// MaxRetryAfter is the longest Retry-After that the Client waits for. A longer
-	// one ends the call with the *ErrorResponse. The default is 10 s.
+	// one ends the call with the [*ErrorResponse]. The default is 10 s.
 	MaxRetryAfter time.Duration
 	// AttemptTimeout limits each attempt, from connecting to the end of the response
 	// body. The default is 8 s.
@@ -47,49 +56,97 @@ func (p *RetryPolicy) setDefaults() {
 	p.AttemptTimeout = cmp.Or(p.AttemptTimeout, 8*time.Second)
 }
 
-// The reasons that error texts mention.
-const reasonBudget, reasonDeadline = "retry budget exhausted", "deadline"
+// A class says what an attempt's outcome means for a retry.
+type class int
 
-// decide returns how long to wait before the next attempt of a failed call, or the
-// reason why there is none. It ignores the budget. ended is what the call's ended
-// method returned.
-func (p *RetryPolicy) decide(c *call, method string, ended error) (wait time.Duration, reason string) {
-	ambiguousPOST := c.class == possiblyProcessed && method == http.MethodPost
-	wait, retryAfter := p.wait(c, ambiguousPOST)
+const (
+	conclusive        class = iota // a retry would lead to the same outcome
+	notProcessed                   // the server has not acted
+	possiblyProcessed              // the server may have acted
+)
+
+// classify returns the class of an attempt. The status is 0 if there was no
+// response; only then does the fate count.
+func classify(status int, fate transport.Fate, err error) class {
 	switch {
-	case c.class == final:
-		return 0, "not retryable"
-	case ended == context.Canceled:
-		return 0, "context canceled"
-	case ended != nil:
-		return 0, reasonDeadline
-	case c.last.Number >= p.MaxAttempts:
-		return 0, "attempts exhausted"
-	case ambiguousPOST && c.ambiguous:
-		return 0, "possibly processed" // another retry could create another unused token
-	case retryAfter > p.MaxRetryAfter:
-		return 0, "Retry-After too long"
-	case wait >= time.Until(c.deadline):
-		return 0, reasonDeadline
+	case errors.Is(err, transport.ErrTooLarge):
+		return conclusive // the next response would be just as long
+	case status == 0 && fate == transport.Hopeless:
+		return conclusive
+	case status == 0 && fate == transport.NotSent:
+		return notProcessed
+	case status == 0, status == http.StatusOK && err != nil:
+		return possiblyProcessed
 	}
-	return wait, ""
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return notProcessed
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return possiblyProcessed
+	}
+	return conclusive
 }
 
-// wait returns a random wait before the next attempt, and the wait that the server
-// asked for, or 0.
-func (p *RetryPolicy) wait(c *call, ambiguousPOST bool) (wait, retryAfter time.Duration) {
+// An outcome is what came of an attempt.
+type outcome struct {
+	status     int // 0 if there was no response
+	duration   time.Duration
+	err        error // nil if the attempt produced the call's result; safe to show
+	class      class
+	retryAfter time.Duration // -1 if the response asks for no wait
+}
+
+// A progress is how far a call has come.
+type progress struct {
+	attempts  int
+	last      outcome
+	response  *ErrorResponse // the last one, if any
+	ambiguous bool           // whether the call was retried although the server may have acted
+}
+
+// A decision says whether to make another attempt.
+type decision struct {
+	retry  bool
+	wait   time.Duration
+	reason string // why not, unless the attempt succeeded
+}
+
+// The reasons that not only Attempt.Reason mentions.
+const reasonBudget, reasonDeadline = "retry budget exhausted", "deadline"
+
+// decide decides after a failed attempt; it leaves the budget to the caller. ended is
+// the context's error, if the call's time has ended, and left is the time that is left.
+// random is at least 0 and less than 1.
+func (p *RetryPolicy) decide(s progress, post bool, ended error, left time.Duration, random float64) decision {
+	wait := max(p.wait(s.last, s.attempts-1, random), s.last.retryAfter)
+	ambiguousPOST := post && s.last.class == possiblyProcessed
+	switch {
+	case s.last.class == conclusive:
+		return decision{reason: "not retryable"}
+	case ended == context.Canceled:
+		return decision{reason: "context canceled"}
+	case ended != nil:
+		return decision{reason: reasonDeadline}
+	case s.attempts >= p.MaxAttempts:
+		return decision{reason: "attempts exhausted"}
+	case ambiguousPOST && s.ambiguous:
+		return decision{reason: "possibly processed"} // another retry could create another unused token
+	case s.last.retryAfter > p.MaxRetryAfter:
+		return decision{reason: "Retry-After too long"}
+	case wait >= left:
+		return decision{reason: reasonDeadline}
+	}
+	return decision{retry: true, wait: wait}
+}
+
+// wait returns a random wait before retry n, without regard to a Retry-After.
+func (p *RetryPolicy) wait(last outcome, n int, random float64) time.Duration {
 	base := p.BaseDelay
-	if e, ok := c.last.Err.(*ErrorResponse); ok {
-		retryAfter, ok = parseRetryAfter(e.Header.Get("Retry-After"))
-		if !ok && (e.StatusCode == http.StatusTooManyRequests || e.StatusCode == http.StatusServiceUnavailable) {
-			base = max(base, busyDelay)
-		}
+	if isBusy := last.status == http.StatusTooManyRequests || last.status == http.StatusServiceUnavailable; isBusy && last.retryAfter < 0 {
+		base = max(base, busyDelay)
 	}
-	longest := backoff(base, p.MaxDelay, c.last.Number-1)
-	if ambiguousPOST { // there is only one retry, so give the server time to recover
-		wait = longest / 2
-	}
-	return max(wait+rand.N(longest-wait), retryAfter), retryAfter
+	longest := backoff(base, p.MaxDelay, n)
+	return longest/2 + time.Duration(random*float64(longest-longest/2))
 }
 
 // backoff returns base·2ⁿ, or limit if that is less.
@@ -100,91 +157,45 @@ func backoff(base, limit time.Duration, n int) time.Duration {
 	return base << n
 }
 
-// A retrier is the Doer of the generated client. It sends requests through
-// go-retryablehttp and decides whether to retry them.
-type retrier struct {
-	http    retryablehttp.Client
-	policy  RetryPolicy
-	budget  budget
-	observe func(context.Context, Attempt)
-}
-
-func newRetrier(hc *http.Client, s *settings) *retrier {
-	r := &retrier{policy: s.retry, observe: s.observe}
-	r.http = retryablehttp.Client{
-		HTTPClient:   hc,
-		RetryMax:     s.retry.MaxAttempts, // never reached: decide stops earlier
-		CheckRetry:   r.checkRetry,
-		Backoff:      decidedWait,
-		PrepareRetry: dropCookies,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
-	return r
-}
-
-// Do sends the request, and sends it again until checkRetry returns false.
-func (r *retrier) Do(req *http.Request) (*http.Response, error) {
-	call := callFrom(req.Context())
-	defer func() {
-		if call.unsent { // because the context ended or an observer panicked
-			r.budget.spend(-retryCost)
-		}
-	}()
-	return r.http.Do(&retryablehttp.Request{Request: req})
-}
-
-// checkRetry decides whether to retry after an attempt, and calls the observer.
-func (r *retrier) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if err != nil {
-		return false, nil // http.Client refused the request, so there was no attempt
-	}
-	call := callFrom(ctx)
-	last := &call.last
-	switch {
-	case last.Err == nil && last.Number == 1:
-		r.budget.spend(-firstSuccess)
-	case last.Err == nil:
-		r.budget.spend(-retryCost)
-	default:
-		last.RetryIn, last.Reason = r.policy.decide(call, resp.Request.Method, call.ended(ctx))
-		if last.Reason == "" && !r.budget.spend(retryCost) {
-			last.RetryIn, last.Reason = 0, reasonBudget
-		}
-		last.WillRetry = last.Reason == ""
-	}
-	call.unsent = last.WillRetry
-	call.ambiguous = call.ambiguous || last.WillRetry && call.class == possiblyProcessed
-	r.observe(ctx, *last)
-	return last.WillRetry, nil
-}
-
-// decidedWait is the Backoff function for go-retryablehttp. It returns the wait that
-// checkRetry chose.
-func decidedWait(_, _ time.Duration, _ int, resp *http.Response) time.Duration {
-	return callFrom(resp.Request.Context()).last.RetryIn
-}
-
-// dropCookies removes the cookies that http.Client added from the user's Jar,
-// because it adds them again for the retry.
-func dropCookies(req *http.Request) error {
-	req.Header.Del("Cookie")
-	return nil
-}
-
-// parseRetryAfter parses a Retry-After header (RFC 9110, section 10.2.3), which is
-// a number of seconds or an HTTP date. It returns 0 for a date in the past, and the
-// largest Duration for a longer wait. ok is false if the value is neither a number
-// nor a date.
-func parseRetryAfter(value string) (d time.Duration, ok bool) {
-	if value != "" && strings.Trim(value, "0123456789") == "" {
-		if d, err := time.ParseDuration(value + "s"); err == nil {
-			return d, true
-		}
-		return math.MaxInt64, true
+// parseRetryAfter parses a Retry-After header (RFC 9110, section 10.2.3), which is a
+// number of seconds or an HTTP date. It returns 0 for a date in the past, the largest
+// Duration for a longer wait, and -1 for anything else.
+func parseRetryAfter(value string) time.Duration {
+	switch seconds, err := strconv.ParseUint(value, 10, 64); {
+	case errors.Is(err, strconv.ErrRange), err == nil && seconds > uint64(math.MaxInt64/time.Second):
+		return math.MaxInt64
+	case err == nil:
+		return time.Duration(seconds) * time.Second
 	}
 	date, err := http.ParseTime(value)
 	if err != nil {
-		return 0, false
+		return -1
 	}
-	return max(0, time.Until(date)), true // Until returns at most the largest Duration
+	return max(0, time.Until(date)) // Until returns at most the largest Duration
+}
+
+// A full budget pays for 35 retries without a success between them. In the long run,
+// 14 successful first attempts pay for a retry that fails.
+const (
+	budgetSize   = 500
+	retryCost    = 14 // refunded if the retry succeeds, or is never sent
+	firstSuccess = 1
+)
+
+// A budget limits the load that a Client's retries add to a failing server.
+type budget struct {
+	mu    sync.Mutex
+	spent int
+}
+
+// spend takes n units from the budget, and reports whether that many were left. A
+// negative n puts units back.
+func (b *budget) spend(n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.spent+n > budgetSize {
+		return false
+	}
+	b.spent = max(0, b.spent+n)
+	return true
 }

@@ -31,56 +31,6 @@ func waits(t *testing.T, n int, policy client.RetryPolicy, before ...roundTripFu
 	return all
 }
 
-func TestFullJitter(t *testing.T) {
-	t.Parallel()
-	failed, busy := responds(500, ""), responds(503, "")
-	for name, test := range map[string]struct {
-		policy client.RetryPolicy
-		before []roundTripFunc
-		upTo   time.Duration
-	}{
-		"first":                 {client.RetryPolicy{}, []roundTripFunc{failed}, 250 * time.Millisecond},
-		"second":                {client.RetryPolicy{}, []roundTripFunc{failed, failed}, 500 * time.Millisecond},
-		"third":                 {client.RetryPolicy{MaxAttempts: 9}, []roundTripFunc{failed, failed, failed}, time.Second},
-		"capped":                {client.RetryPolicy{MaxAttempts: 9}, []roundTripFunc{failed, failed, failed, failed, failed, failed, failed}, 5 * time.Second},
-		"base of 1 s":           {client.RetryPolicy{BaseDelay: time.Second}, []roundTripFunc{failed, failed}, 2 * time.Second},
-		"cap of 300 ms":         {client.RetryPolicy{MaxDelay: 300 * time.Millisecond}, []roundTripFunc{failed, failed}, 300 * time.Millisecond},
-		"cap below base":        {client.RetryPolicy{MaxDelay: 100 * time.Millisecond}, []roundTripFunc{failed}, 100 * time.Millisecond},
-		"503":                   {client.RetryPolicy{}, []roundTripFunc{busy}, time.Second},
-		"429, then 503":         {client.RetryPolicy{}, []roundTripFunc{responds(429, ""), busy}, 2 * time.Second},
-		"408":                   {client.RetryPolicy{}, []roundTripFunc{responds(408, "")}, 250 * time.Millisecond},
-		"503, longer base":      {client.RetryPolicy{BaseDelay: 2 * time.Second}, []roundTripFunc{busy}, 2 * time.Second},
-		"503 with Retry-After":  {client.RetryPolicy{}, []roundTripFunc{responds(503, "", "Retry-After", "0")}, 250 * time.Millisecond},
-		"smallest base and cap": {client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}, []roundTripFunc{failed}, 1},
-		"largest base and cap":  {client.RetryPolicy{BaseDelay: math.MaxInt64, MaxDelay: math.MaxInt64}, []roundTripFunc{failed}, math.MaxInt64},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				n := 800
-				if test.upTo == math.MaxInt64 {
-					n = 1 // the synctest clock can't advance further
-				}
-				got := waits(t, n, test.policy, test.before...)
-				if got[0] < 0 || got[n-1] > test.upTo {
-					t.Fatalf("waits range from %v to %v, want 0 to %v", got[0], got[n-1], test.upTo)
-				}
-				if n == 1 || test.upTo == 1 {
-					return
-				}
-				// Waits are uniformly distributed: their quantiles are within 5 standard deviations.
-				for _, q := range []float64{0.02, 0.25, 0.5, 0.75, 0.98} {
-					want := time.Duration(q * float64(test.upTo))
-					tolerance := time.Duration(5 * math.Sqrt(q*(1-q)/float64(n)) * float64(test.upTo))
-					if d := got[int(q*float64(n))] - want; d.Abs() > tolerance {
-						t.Errorf("quantile %v: %v, want %v ± %v", q, want+d, want, tolerance)
-					}
-				}
-			})
-		})
-	}
-}
-
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	const none = -1

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -53,46 +54,57 @@ type ValidateLinkTokenResponse struct {
 // GenerateLinkTokenJSONRequestBody defines body for GenerateLinkToken for application/json ContentType.
 type GenerateLinkTokenJSONRequestBody = GenerateLinkTokenJSONBody
 
-// A Doer sends requests. *http.Client implements it.
-type Doer interface {
-	Do(req *http.Request) (*http.Response, error)
-}
-
-// A Client builds the request for an operation and sends it with Doer.
-type Client struct {
-	// Server is the base URL without a trailing slash.
-	Server string
-	Doer   Doer
-}
-
-// GenerateLinkToken sends POST /api/v1/link-token: Generate a link token.
-func (c *Client) GenerateLinkToken(ctx context.Context, body GenerateLinkTokenJSONRequestBody) (*http.Response, error) {
+// NewGenerateLinkTokenRequest returns the request POST /api/v1/link-token: Generate a link token.
+// The server is a base URL without a trailing slash.
+func NewGenerateLinkTokenRequest(ctx context.Context, server string, body GenerateLinkTokenJSONRequestBody) (*http.Request, error) {
 	path := "/api/v1/link-token"
 	payload, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Server+path, bytes.NewReader(payload))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+path, bytes.NewReader(payload))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return c.Doer.Do(req)
+	return req, nil
 }
 
-// ValidateLinkToken sends GET /api/v1/link-token/{token}: Validate a link token.
-func (c *Client) ValidateLinkToken(ctx context.Context, token string) (*http.Response, error) {
+// NewValidateLinkTokenRequest returns the request GET /api/v1/link-token/{token}: Validate a link token.
+// The server is a base URL without a trailing slash.
+func NewValidateLinkTokenRequest(ctx context.Context, server string, token string) (*http.Request, error) {
 	path := "/api/v1/link-token/{token}"
 	segment0, err := runtime.StyleParamWithOptions("simple", false, "token", token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
 	if err != nil {
 		return nil, err
 	}
 	path = strings.Replace(path, "{token}", segment0, 1)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Server+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	return c.Doer.Do(req)
+	return req, nil
 }
 
-// Package client reads the responses.
+// Check returns an error that names every field that is required and missing, or has
+// the wrong type or is out of bounds. It returns nil if there is none.
+func (r *GenerateLinkTokenResponse) Check() error {
+	return errors.Join(
+		r.ExpiresAt.Check("expiresAt", true),
+		wire.CheckAbove("expiresAt", &r.ExpiresAt, 0),
+		r.Token.Check("token", true),
+	)
+}
+
+// Check returns an error that names every field that is required and missing, or has
+// the wrong type or is out of bounds. It returns nil if there is none.
+func (r *ValidateLinkTokenResponse) Check() error {
+	return errors.Join(
+		r.CustomerID.Check("customerId", true),
+		r.ExpiresAt.Check("expiresAt", true),
+		wire.CheckAbove("expiresAt", &r.ExpiresAt, 0),
+		r.ExternalBillingID.Check("externalBillingId", false),
+		r.Valid.Check("valid", true),
+		r.WorkspaceID.Check("workspaceId", true),
+	)
+}

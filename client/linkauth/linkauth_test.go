@@ -160,7 +160,6 @@ func TestDecision(t *testing.T) {
 		"rate limit":                 {failing(&client.ErrorResponse{StatusCode: 429, RetryAfter: 7 * time.Second}), 503, "", "7"},
 		"canceled elsewhere":         {failing(context.Canceled), 503, "", "5"},
 		"deadline elsewhere":         {failing(context.DeadlineExceeded), 503, "", "5"},
-		"a nil *ErrorResponse":       {failing((*client.ErrorResponse)(nil)), 503, "", "5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

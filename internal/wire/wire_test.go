@@ -12,7 +12,7 @@ func TestField(t *testing.T) {
 		N Field[int64]  `json:"n"`
 		B Field[bool]   `json:"b"`
 	}
-	text := func(s string) object { return object{S: Field[string]{Value: s, Times: 1}} }
+	text := func(s string) object { return object{S: Field[string]{Value: s, times: 1}} }
 	for body, want := range map[string]object{
 		`{}`:                               {},
 		`{"s":""}`:                         text(""),
@@ -22,16 +22,16 @@ func TestField(t *testing.T) {
 		`{"s":"\u00e9\/\b\f\r\t"}`:         text("é/\b\f\r\t"),
 		`{"s":"'\ud83d\ude00` + "`" + `"}`: text("'😀`"),
 		`{"s":"\ud800x"}`:                  text("\ufffdx"),
-		`{"s":null}`:                       {S: Field[string]{Times: 1, Null: true}},
-		`{"s":"x","S":"y"}`:                {S: Field[string]{Value: "y", Times: 2}},
-		`{"s":null,"s":"x"}`:               {S: Field[string]{Value: "x", Times: 2, Null: true}},
-		`{"s":1}`:                          {S: Field[string]{Times: 1, Wrong: true}},
-		`{"s":["x"]}`:                      {S: Field[string]{Times: 1, Wrong: true}},
-		`{"n":12,"b":true}`:                {N: Field[int64]{Value: 12, Times: 1}, B: Field[bool]{Value: true, Times: 1}},
-		`{"n":-1,"b":false}`:               {N: Field[int64]{Value: -1, Times: 1}, B: Field[bool]{Times: 1}},
-		`{"n":1.5,"b":"true"}`:             {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
-		`{"n":1e3,"b":1}`:                  {N: Field[int64]{Times: 1, Wrong: true}, B: Field[bool]{Times: 1, Wrong: true}},
-		`{"n":9223372036854775808}`:        {N: Field[int64]{Value: math.MaxInt64, Times: 1, Wrong: true}},
+		`{"s":null}`:                       {S: Field[string]{times: 1, null: true}},
+		`{"s":"x","S":"y"}`:                {S: Field[string]{Value: "y", times: 2}},
+		`{"s":null,"s":"x"}`:               {S: Field[string]{Value: "x", times: 2, null: true}},
+		`{"s":1}`:                          {S: Field[string]{times: 1, wrong: true}},
+		`{"s":["x"]}`:                      {S: Field[string]{times: 1, wrong: true}},
+		`{"n":12,"b":true}`:                {N: Field[int64]{Value: 12, times: 1}, B: Field[bool]{Value: true, times: 1}},
+		`{"n":-1,"b":false}`:               {N: Field[int64]{Value: -1, times: 1}, B: Field[bool]{times: 1}},
+		`{"n":1.5,"b":"true"}`:             {N: Field[int64]{times: 1, wrong: true}, B: Field[bool]{times: 1, wrong: true}},
+		`{"n":1e3,"b":1}`:                  {N: Field[int64]{times: 1, wrong: true}, B: Field[bool]{times: 1, wrong: true}},
+		`{"n":9223372036854775808}`:        {N: Field[int64]{Value: math.MaxInt64, times: 1, wrong: true}},
 	} {
 		var got object
 		if err := json.Unmarshal([]byte(body), &got); err != nil {
@@ -73,7 +73,7 @@ func FuzzString(f *testing.F) {
 		if !json.Valid(data) {
 			return
 		}
-		if err := json.Unmarshal(data, &got); err != nil || got.Wrong != (wantErr != nil) || !got.Wrong && got.Value != want {
+		if err := json.Unmarshal(data, &got); err != nil || got.wrong != (wantErr != nil) || !got.wrong && got.Value != want {
 			t.Errorf("%q: got %+v, %v, want %q, %v", data, got, err, want, wantErr)
 		}
 	})
