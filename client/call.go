@@ -28,6 +28,8 @@ type run struct {
 	progress
 	decision // after the last attempt
 	secrets  secrets
+	deadline time.Time
+	empty    http.Response
 	http     http.Client
 	retry    retryablehttp.Client
 }
@@ -41,14 +43,13 @@ type run struct {
 //	wait     returns the wait that was decided; then send makes the next attempt
 //	finish   returns the error; if it is nil, decode has stored the result
 func (c *Client) do(ctx context.Context, op call) error {
-	r := &run{secrets: secrets{linkToken: op.linkToken}}
-	deadline := time.Now().Add(c.timeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
+	r := &run{secrets: secrets{linkToken: op.linkToken}, deadline: time.Now().Add(c.timeout), empty: http.Response{Body: http.NoBody}}
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(r.deadline) {
+		r.deadline = deadline
 	}
-	req, err := c.prepare(ctx, op, deadline, &r.secrets)
+	req, err := c.prepare(ctx, op, r)
 	if err != nil {
-		return r.finish(op, contextError(ctx, deadline), err)
+		return r.finish(op, contextError(ctx, r.deadline), err)
 	}
 
 	send := func(req *http.Request) (*http.Response, error) {
@@ -56,22 +57,21 @@ func (c *Client) do(ctx context.Context, op call) error {
 			req.Body, _ = req.GetBody() // can't fail: the body is a bytes.Reader
 		}
 		r.attempts, r.decision = r.attempts+1, decision{}
-		r.last = c.attempt(req, op, r.secrets, deadline, r.attempts)
+		r.last = c.attempt(req, op, r.secrets, r.deadline, r.attempts)
 		if response, ok := r.last.err.(*ErrorResponse); ok || errors.Is(r.last.err, ErrMalformedResponse) {
 			r.response = response
 		}
-		return &http.Response{Body: http.NoBody}, nil
+		return &r.empty, nil
 	}
 	check := func(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-		definitive := r.last.status != 0 && r.last.class == conclusive
-		switch {
+		switch definitive := r.last.status != 0 && r.last.class == conclusive; {
 		case definitive && r.attempts == 1:
 			c.budget.spend(-firstSuccess)
 		case definitive:
 			c.budget.spend(-retryCost)
 		}
 		if r.last.err != nil {
-			r.decision = c.policy.decide(r.progress, req.Method == http.MethodPost, contextError(ctx, deadline), time.Until(deadline), rand.Float64())
+			r.decision = c.policy.decide(r.progress, req.Method == http.MethodPost, contextError(ctx, r.deadline), time.Until(r.deadline), rand.Float64())
 		}
 		if r.decision.retry && !c.budget.spend(retryCost) {
 			r.decision = decision{reason: reasonBudget}
@@ -99,7 +99,7 @@ func (c *Client) do(ctx context.Context, op call) error {
 	r.retry.CheckRetry, r.retry.Backoff = check, wait
 	r.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	_, err = r.retry.Do(&retryablehttp.Request{Request: req})
-	return r.finish(op, contextError(ctx, deadline), err)
+	return r.finish(op, contextError(ctx, r.deadline), err)
 }
 
 // A roundTripFunc is an http.RoundTripper. It deliberately has no method
@@ -108,12 +108,12 @@ type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// prepare builds the request and stores the SDK key in s.
-func (c *Client) prepare(ctx context.Context, op call, deadline time.Time, s *secrets) (_ *http.Request, err error) {
+// prepare gets the SDK key and builds the request.
+func (c *Client) prepare(ctx context.Context, op call, r *run) (_ *http.Request, err error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if s.sdkKey, err = c.key(ctx, deadline); err != nil {
+	if r.secrets.authorization, err = c.authorize(ctx, r.deadline); err != nil {
 		return nil, err
 	}
 	return op.request(ctx, c.baseURL)
@@ -134,7 +134,7 @@ func (c *Client) attempt(req *http.Request, op call, s secrets, deadline time.Ti
 	header := make(http.Header, 8)
 	maps.Copy(header, req.Header)
 	maps.Copy(header, c.header)
-	header["Authorization"] = []string{bearer + s.sdkKey}
+	header["Authorization"] = []string{s.authorization}
 	result := c.transport.Send(req, header, deadline)
 
 	o := outcome{status: result.Status, duration: result.Duration, retryAfter: -1}

@@ -26,7 +26,7 @@ const Version = "0.2.0-dev"
 type Client struct {
 	baseURL   string
 	timeout   time.Duration
-	key       keyFunc
+	authorize authFunc
 	header    http.Header // sent with every request, beside the key
 	transport *transport.Transport
 	policy    RetryPolicy
@@ -67,7 +67,7 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := newKeyFunc(sdkKey, cfg.keyFile, cfg.keySource)
+	authorize, err := newAuthFunc(sdkKey, cfg.keyFile, cfg.keySource)
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +76,9 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 		cfg.policy.AttemptTimeout = min(cfg.policy.AttemptTimeout, t)
 	}
 	return &Client{
-		baseURL: strings.TrimRight(baseURL.String(), "/"),
-		timeout: cfg.timeout,
-		key:     key,
+		baseURL:   strings.TrimRight(baseURL.String(), "/"),
+		timeout:   cfg.timeout,
+		authorize: authorize,
 		header: http.Header{
 			"Accept":          {"application/json"},
 			"Accept-Encoding": {"identity"}, // otherwise net/http decompresses, and the limit of the body wouldn't hold
@@ -114,7 +114,7 @@ func (c *config) check() (*url.URL, error) {
 		return nil, invalid("WithBaseURL", "the URL has no host")
 	case u.User != nil || strings.ContainsAny(c.baseURL, "?#"):
 		return nil, invalid("WithBaseURL", "the URL has user info, a query or a fragment")
-	case u.Scheme == "http" && !c.insecure && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !c.insecure && !strings.EqualFold(u.Hostname(), "localhost") && !net.ParseIP(u.Hostname()).IsLoopback():
 		return nil, invalid("WithBaseURL", "plain http would send the SDK key unencrypted: use https, or WithInsecureHTTP if the network encrypts traffic itself")
 	case c.httpClient == nil:
 		return nil, invalid("WithHTTPClient", "the http.Client is nil")
@@ -126,10 +126,6 @@ func (c *config) check() (*url.URL, error) {
 		return nil, invalid("WithObserver", "the function is nil")
 	}
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 var ownUserAgent = "oneloop-go/" + Version + " (" + runtime.Version() + ")"

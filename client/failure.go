@@ -41,12 +41,15 @@ const redacted = "[redacted]"
 // Shorter values are likely to occur in ordinary text.
 const minSecret = 8
 
-// secrets are the values that must not appear in the texts of a call.
-type secrets struct{ sdkKey, linkToken string }
+const bearer = "Bearer "
+
+// secrets are the values that must not appear in the texts of a call: the SDK key in
+// the Authorization header, and the link token.
+type secrets struct{ authorization, linkToken string }
 
 // redact replaces the secrets in text, both verbatim and as escaped in a URL path.
 func (s secrets) redact(text string) string {
-	first, second := s.sdkKey, s.linkToken
+	first, second := strings.TrimPrefix(s.authorization, bearer), s.linkToken
 	if len(first) < len(second) { // the longer one first: it may contain the other
 		first, second = second, first
 	}

@@ -9,19 +9,17 @@ import (
 	"time"
 )
 
-const bearer = "Bearer "
-
-// A keyFunc returns the SDK key for a call that ends at deadline. It is used even for
-// a fixed key: code that prints a Client field by field then finds no key. With an
-// error, it may return a key that must be redacted.
-type keyFunc func(ctx context.Context, deadline time.Time) (string, error)
+// An authFunc returns the Authorization header for a call that ends at deadline. It is
+// used even for a fixed key: code that prints a Client field by field then finds no
+// key. With an error, it may return a header with a key that must be redacted.
+type authFunc func(ctx context.Context, deadline time.Time) (string, error)
 
 // A keySource is a function that WithKeySource takes.
 type keySource = func(context.Context) (string, error)
 
-// newKeyFunc returns the function for the arguments of New: a fixed key, the path of
+// newAuthFunc returns the function for the arguments of New: a fixed key, the path of
 // WithKeyFile or the function of WithKeySource. There must be only one.
-func newKeyFunc(sdkKey string, path *string, source *keySource) (keyFunc, error) {
+func newAuthFunc(sdkKey string, path *string, source *keySource) (authFunc, error) {
 	switch {
 	case sdkKey != "" && (path != nil || source != nil), path != nil && source != nil:
 		return nil, invalid("New", "more than one of an SDK key, WithKeyFile and WithKeySource is given")
@@ -42,12 +40,13 @@ func newKeyFunc(sdkKey string, path *string, source *keySource) (keyFunc, error)
 	if err := checkKey(sdkKey); err != nil {
 		return nil, invalid("New", err.Error())
 	}
-	return func(context.Context, time.Time) (string, error) { return sdkKey, nil }, nil
+	header := bearer + sdkKey
+	return func(context.Context, time.Time) (string, error) { return header, nil }, nil
 }
 
 // limited passes the deadline to source. If the context has ended with a cause of the
 // program's, source may have returned that, so its error is dropped.
-func limited(source keySource) keyFunc {
+func limited(source keySource) authFunc {
 	return func(ctx context.Context, deadline time.Time) (string, error) {
 		limitedCtx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
@@ -55,7 +54,7 @@ func limited(source keySource) keyFunc {
 		if err != nil && context.Cause(ctx) != ctx.Err() {
 			err = ctx.Err()
 		}
-		return key, err
+		return bearer + key, err
 	}
 }
 

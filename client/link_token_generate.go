@@ -78,7 +78,7 @@ func (c *Client) GenerateLinkToken(ctx context.Context, req GenerateLinkTokenReq
 }
 
 // problem says why the request is not valid. It returns "" if it is.
-func (r *GenerateLinkTokenRequest) problem() string {
+func (r GenerateLinkTokenRequest) problem() string {
 	switch {
 	case r.CustomerID == "":
 		return "CustomerID is empty"
