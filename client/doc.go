@@ -1,8 +1,11 @@
 // Package client generates and validates Oneloop link tokens.
 //
-// A backend requests a link token for one of its customers and passes it to that
-// customer's browser. When a request arrives with a link token, the backend asks
-// Oneloop whether the token is valid and whose it is:
+// Oneloop manages the API keys that a company gives to its own customers. A link
+// token is a short-lived secret that stands for one of these customers. A backend
+// requests it for the customer who is signed in and passes it to its page, where
+// Oneloop's embedded key manager uses it. An endpoint of your own can accept the
+// same token: it asks Oneloop whether the token is valid and which customer it
+// belongs to.
 //
 //	c, err := client.New(os.Getenv("ONELOOP_SDK_KEY"))
 //	if err != nil {
@@ -18,110 +21,84 @@
 //
 //	validation, err := c.ValidateLinkToken(ctx, token.Token)
 //	switch {
-//	case err != nil: // Oneloop has not decided: refuse access.
-//	case !validation.Valid: // The token has expired or was revoked: refuse access.
+//	case err != nil: // Oneloop has not decided: deny access.
+//	case !validation.Valid: // The token is not valid: deny access.
 //	default: // The request comes from validation.CustomerID.
 //	}
 //
-// A [Client] is safe for concurrent use. Make one and share it.
-//
-// Package [github.com/oneloop-ai/oneloop-go/client/linkauth] is net/http
-// middleware that admits requests by their link token. Validate a token once and
-// exchange it for a session of your own: each validation is a round trip to
-// Oneloop and counts against its limits. The session outlives a revoked token,
-// so give it a fixed lifetime.
+// A [Client] is safe for concurrent use. Create one and share it. To admit HTTP
+// requests by their link token, use the middleware of package
+// [github.com/oneloop-ai/oneloop-go/client/linkauth].
 //
 // # Authentication
 //
-// Oneloop issues the SDK key. The key given to [New] is sent as a bearer token, and
-// only to the base URL: redirects are not followed, and plain http is refused
-// unless the host is loopback or [WithInsecureHTTP] allows it. To rotate keys
-// without a restart, use [WithKeySource]. A call that fails with [ErrUnauthorized]
-// is not retried: if the source caches the key, drop it then and repeat the call.
-//
-// The package reads nothing from the environment, except that
-// [http.DefaultTransport] reads the proxy variables such as HTTPS_PROXY. Over the
-// Client's own transport, plain http never goes through a proxy.
+// The SDK key given to [New] is sent as a bearer token, and only to the base URL:
+// redirects are not followed, and plain http is rejected unless the host is loopback
+// or [WithInsecureHTTP] allows it. To rotate keys without a restart, use
+// [WithKeyFile] or [WithKeySource]. The package reads nothing from the environment,
+// except that [http.DefaultTransport] reads proxy variables such as HTTPS_PROXY.
 //
 // # Errors
 //
-// A nil error means that the response is complete and obeys the contract: status
-// 200 with a JSON object, in which every required field is present once, not null,
-// and within its bounds. As in package [encoding/json], the case of a field's name
-// does not matter. Otherwise the error is one of these:
+// The contract is Oneloop's API description, openapi.yaml in this module. A nil error
+// means that the response is complete and conforms to the contract: status 200 with a
+// JSON object in which every required field is present once, not null, and within
+// its bounds. The letter case of field names does not matter, as in package
+// [encoding/json]. Otherwise the error is one of these:
 //
-//   - [ErrInvalidArgument]: an argument or option was refused before anything
-//     was sent. The text names it, never its value.
-//   - [*ErrorResponse], found with [errors.As]: a response outside 2xx, whatever
-//     its body. With [errors.Is] it matches one of [ErrBadRequest] (400),
-//     [ErrUnauthorized] (401), [ErrForbidden] (403), [ErrRateLimited] (429) and
-//     [ErrServer] (5xx), depending on its status.
-//   - [ErrMalformedResponse]: a 2xx that breaks the contract.
+//   - [ErrInvalidLinkToken]: what was to be validated can't be a link token, so
+//     nothing was sent.
+//   - [ErrInvalidArgument]: another argument or an option was rejected, which is a
+//     bug in the program. The text names it, but never shows its value.
+//   - [*ErrorResponse], found with [errors.As]: a response outside 2xx, regardless
+//     of its body. With [errors.Is] it matches [ErrBadRequest] (400),
+//     [ErrUnauthorized] (401), [ErrForbidden] (403), [ErrRateLimited] (429) or
+//     [ErrServer] (5xx), if its status is one of these.
+//   - [ErrMalformedResponse]: a 2xx that doesn't conform to the contract.
 //   - [context.Canceled] or [context.DeadlineExceeded]: the context or a timeout
-//     ended the call.
+//     ended the call. The context's cause is not part of the error.
 //   - An error of the network, such as [*net.OpError], of the transport, or of the
 //     key source.
-//   - An error that matches none of these if the context is nil or the Client
-//     was not made by New. Both are bugs in the program.
 //
-// An error may match several of these. If a call ends in a timeout, a cancellation
-// or a network error after an attempt got an error status, the error also matches
-// that *ErrorResponse. Check for ErrInvalidArgument and ErrBadRequest first, which
-// another try can't change, then for the context's errors, which say how the call
-// ended, and then for the rest.
+// If a call ends without a response after an earlier attempt got an error response,
+// the error also matches that *ErrorResponse. So check first for ErrInvalidLinkToken,
+// ErrInvalidArgument and ErrBadRequest, which retrying cannot fix, then for the
+// context's errors, and then for the rest.
 //
-// When you validate a token that came from outside, treat ErrInvalidArgument and
-// ErrBadRequest as "not valid", and every other error as "try again later", which
-// is status 503. ErrUnauthorized and ErrForbidden are taken to be about your SDK
-// key. Oneloop documents neither that nor its response to a token that it never
-// made. Any other status, such as 404, is not in the contract and may mean that the
-// base URL is wrong, so it is "try again later" too.
+// A token that Oneloop reports as not valid is not an error: check Valid. Oneloop
+// does not document its response to a token that it never created, so treat
+// ErrBadRequest as "not valid" too, and other errors as "try again later". They may
+// mean that your SDK key is wrong (ErrUnauthorized, ErrForbidden) or the base URL
+// (404, which is not in the contract). FailureOf of package linkauth returns the
+// status to respond with.
 //
 // # Retries
 //
-// A call is tried up to [RetryPolicy].MaxAttempts times, by default 3, depending
-// on the outcome of each attempt:
+// A call is tried up to [RetryPolicy].MaxAttempts times, by default 3, depending on
+// the outcome of each attempt:
 //
-//	outcome                                             validate      generate
-//	not processed: no connection, TLS handshake         retried       retried
-//	  timeout; 408, 429, 503
-//	possibly processed: 500, 502, 504, connection       retried       retried once
-//	  cut, attempt timeout, truncated response, any                   per call
-//	  other transport error
-//	context done; unknown host; other TLS failure;      not retried   not retried
-//	  redirect; other 4xx; 501, 505 and above;
-//	  malformed response; body over 1 MiB
+//	outcome                                           validate      generate
+//	not processed: no connection; 408, 429, 503       retried       retried
+//	possibly processed: 500, 502, 504, connection     retried       retried once
+//	  broken, attempt timeout, truncated response                   per call
+//	final: context done, unknown host, TLS alert or   not retried   not retried
+//	  certificate, redirect, other 4xx, 501, 505 and
+//	  above, malformed response, body over 1 MiB
 //
 // If Oneloop processes a generateLinkToken and its response is lost, the retry
-// makes a second token. Nobody knows the first one, and it expires on its own. No
-// Idempotency-Key is sent: the contract has none, and it would make net/http
-// resend the POST on its own.
+// creates a second token, and no caller received the first. The contract has no
+// idempotency key.
 //
-// The wait before retry n, counted from 0, is drawn at random between 0 and
-// BaseDelay·2ⁿ, or MaxDelay if that is less ("full jitter"). The one retry of a
-// POST that was possibly processed waits at least half of that maximum. The base is
-// at least 1 s after a 429 or 503 without Retry-After. A Retry-After, in seconds or
-// as an HTTP date, is a lower limit of the wait. If it exceeds MaxRetryAfter, or if
-// the wait would pass the deadline, the call ends at once.
-//
-// A retry budget keeps retries from making an outage worse. Each Client has 500
-// units, and a retry costs 14. They are returned if the retry succeeds, and every
-// first attempt that succeeds adds 1. When the budget is spent, calls are not
-// retried: 1,000 calls to a dead server are at most 1,035 attempts. The error says
-// so if that is why a call was not retried.
-//
-// An attempt is one request, but net/http resends some requests on its own, for
-// example if the server closes an idle connection just then. An attempt goes
-// through at most four new connections. A CONNECT that a proxy refuses is an error
-// that names the proxy; the call is retried only if the proxy's status is 5xx.
+// The wait before a retry is random, and longer before each further one. A
+// Retry-After is a lower limit. If it exceeds MaxRetryAfter, or if the wait would
+// pass the deadline, the call ends at once. A retry budget keeps retries from making
+// an outage worse; if it prevented a retry, the error says so. See [RetryPolicy].
 //
 // # Timeouts
 //
-// The deadline of the context bounds a call. If it has none, [WithTimeout] does,
-// by default 30 s, waits and retries included. [RetryPolicy].AttemptTimeout
-// bounds each attempt, by default 8 s. Over the Client's own transport, an attempt
-// that waited for a response in vain makes the next ones use new connections,
-// because the old ones may have fallen silent. See [WithHTTPClient].
+// [WithTimeout] limits each call, including retries and waits, by default to 15 s.
+// An earlier deadline of the context takes precedence. AttemptTimeout of
+// [RetryPolicy] limits each attempt, by default to 8 s.
 //
 // # Secrets
 //
@@ -129,34 +106,31 @@
 // in its path. This is what the package does about them:
 //
 //   - No error text, [Attempt] or log record of this package shows one, even if
-//     the server repeats it as it is or as it is in the URL. Secrets shorter than 8
-//     bytes are not redacted, because they are likely to occur in ordinary text.
-//   - [errors.As] returns a [*url.Error] without its URL.
-//   - Printing a [LinkToken] or a [Client] with package fmt, or logging it with
-//     log/slog, doesn't show the secret.
-//   - [ErrorResponse] is printed and encoded as JSON without its Header and Body.
+//     the server echoes it, verbatim or URL-escaped. Secrets shorter than 8 bytes
+//     are not redacted, because they are likely to occur in ordinary text.
+//   - [errors.As] finds no [*url.Error] in the error of a transport.
+//   - A [LinkToken] or a [Client] that is printed with package fmt or logged with
+//     log/slog doesn't show the secret. An [ErrorResponse] that is printed or encoded
+//     as JSON doesn't show its Header and Body, which are as received.
 //
 // And this is what it can't do:
 //
-//   - Other errors that errors.As finds are a transport's own, and print what the
-//     transport put into them. The same goes for the Header and Body fields.
-//   - A LinkToken in an unexported field of your struct is printed with its token
-//     by package fmt, which can't call its methods, and a struct that
-//     contains one is logged with its token by slog's JSON handler. Encoding a
-//     LinkToken as JSON shows the token, because that is how a front end gets it.
-//   - Proxies, gateways and servers write URLs, and so link tokens, to their
-//     access logs unless told otherwise.
+//   - A LinkToken encoded as JSON shows the token, because that is how a page gets
+//     it. This includes loggers that encode their arguments as JSON, and slog's JSON
+//     handler for a struct with a LinkToken in it.
+//   - Package fmt calls no methods of a value in an unexported field, or for the verbs
+//     %p and %w, except for an error that Errorf wraps.
+//   - Proxies, gateways and servers write URLs to their access logs unless configured
+//     otherwise, and errors that errors.As finds print what a transport put into them.
 //
-// # Observing
+// # Logging and metrics
 //
 // The package logs nothing on its own. [WithObserver] reports every attempt and
 // what follows; [LogAttempts] writes that to a [log/slog.Logger].
 //
 // # Testing
 //
-// Package [github.com/oneloop-ai/oneloop-go/client/clienttest] is the Oneloop API
-// in memory, with state, faults on demand and a clock that tests can move. Its
-// documentation shows two more ways to test code that calls Oneloop:
-// jarcoal/httpmock, and an interface of your own. The command examples/fakeapi is
-// the fake as a process, for tests in other languages.
+// Package [github.com/oneloop-ai/oneloop-go/client/clienttest] is an in-memory fake
+// of the Oneloop API, with faults on demand and a clock that tests can move. For
+// tests in other languages, the command examples/fakeapi is a standalone fake server.
 package client
