@@ -18,9 +18,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx := context.Background()
 
-	token, err := c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{
+	token, err := c.GenerateLinkToken(context.Background(), client.GenerateLinkTokenRequest{
 		CustomerID:  "customer_1",
 		WorkspaceID: "workspace_1",
 	})
@@ -29,9 +28,9 @@ func main() {
 	}
 	fmt.Println("The link token expires in", time.Until(token.ExpiresAt).Round(time.Second))
 
-	validation, err := c.ValidateLinkToken(ctx, token.Token)
+	validation, err := c.ValidateLinkToken(context.Background(), token.Token)
 	if err != nil {
-		log.Fatal(err) // Oneloop has not decided: refuse access
+		log.Fatal(err) // Oneloop has not decided: deny access
 	}
 	fmt.Println(validation.Valid, validation.CustomerID, validation.WorkspaceID)
 }

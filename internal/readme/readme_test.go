@@ -168,6 +168,29 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// A user looks for options, and for the licenses of what is linked, in README.md.
+func TestNothingIsMissing(t *testing.T) {
+	for file, want := range map[string]*regexp.Regexp{
+		"internal/api/client.txt": regexp.MustCompile(`func (With\w+)\(.* Option`),
+		"go.mod":                  regexp.MustCompile(`\t\S+?/([\w-]+)(?:/v\d+)? v`),
+	} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := want.FindAllStringSubmatch(string(text), -1)
+		if len(names) < 5 {
+			t.Errorf("%s has %d names", file, len(names))
+		}
+		for _, name := range names {
+			onlyForTests := name[1] == "httpmock"
+			if !onlyForTests && !strings.Contains(readme(t), name[1]+"`") {
+				t.Errorf("README.md does not have %s of %s", name[1], file)
+			}
+		}
+	}
+}
+
 func TestLength(t *testing.T) {
 	if lines := strings.Count(readme(t), "\n"); lines > 220 {
 		t.Errorf("README.md has %d lines, want at most 220: it should take five minutes to read", lines)
