@@ -1,7 +1,7 @@
 // Package client generates and validates Oneloop link tokens.
 //
 // Oneloop manages the API keys that a company gives to its own customers. A link
-// token is a short-lived secret that stands for one of these customers. A backend
+// token is a short-lived secret that identifies one of these customers. A backend
 // requests it for the customer who is signed in and passes it to its page, where
 // Oneloop's embedded key manager uses it. An endpoint of your own can accept the
 // same token: it asks Oneloop whether the token is valid and which customer it
@@ -67,15 +67,15 @@
 //
 // A token that Oneloop reports as not valid is not an error: check Valid. Oneloop
 // does not document its response to a token that it never created, so treat
-// ErrBadRequest as "not valid" too, and other errors as "try again later". They may
-// mean that your SDK key is wrong (ErrUnauthorized, ErrForbidden) or the base URL
+// ErrBadRequest as "not valid" too, and other errors as "try again later". Those may
+// mean that your SDK key is wrong (ErrUnauthorized, ErrForbidden) or your base URL
 // (404, which is not in the contract). FailureOf of package linkauth returns the
 // status to respond with.
 //
 // # Retries
 //
-// A call is tried up to [RetryPolicy].MaxAttempts times, by default 3, depending on
-// the outcome of each attempt:
+// A call has up to [RetryPolicy].MaxAttempts attempts, by default 3. Whether there is
+// another one depends on the outcome of the last:
 //
 //	outcome                                           validate      generate
 //	not processed: no connection; 408, 429, 503       retried       retried
@@ -89,10 +89,10 @@
 // creates a second token, and no caller received the first. The contract has no
 // idempotency key.
 //
-// The wait before a retry is random, and longer before each further one. A
-// Retry-After is a lower limit. If it exceeds MaxRetryAfter, or if the wait would
-// pass the deadline, the call ends at once. A retry budget keeps retries from making
-// an outage worse; if it prevented a retry, the error says so. See [RetryPolicy].
+// Waits are random and grow with each retry. A Retry-After is a lower limit: if it
+// exceeds MaxRetryAfter, or if the wait would pass the deadline, the call ends at
+// once. A retry budget keeps retries from making an outage worse. If it prevented a
+// retry, the error says so. See [RetryPolicy].
 //
 // # Timeouts
 //
@@ -103,7 +103,7 @@
 // # Secrets
 //
 // The SDK key and every link token are secrets, and so is a URL with a link token
-// in its path. This is what the package does about them:
+// in its path. The package protects them:
 //
 //   - No error text, [Attempt] or log record of this package shows one, even if
 //     the server echoes it, verbatim or URL-escaped. Secrets shorter than 8 bytes
@@ -113,7 +113,7 @@
 //     log/slog doesn't show the secret. An [ErrorResponse] that is printed or encoded
 //     as JSON doesn't show its Header and Body, which are as received.
 //
-// And this is what it can't do:
+// It can't protect them everywhere:
 //
 //   - A LinkToken encoded as JSON shows the token, because that is how a page gets
 //     it. This includes loggers that encode their arguments as JSON, and slog's JSON
