@@ -1,16 +1,19 @@
-module github.com/oneloop-ai/oneloop-go/internal/contract
+module github.com/oneloop-ai/oneloop-go/internal/integration
 
 go 1.25.0
 
 replace github.com/oneloop-ai/oneloop-go => ../..
 
 require (
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/oneloop-ai/oneloop-go v0.0.0-00010101000000-000000000000
 )
 
 require (
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/go-openapi/jsonpointer v0.22.5 // indirect
 	github.com/go-openapi/swag/jsonname v0.25.5 // indirect
 	github.com/google/uuid v1.6.0 // indirect

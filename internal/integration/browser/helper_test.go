@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 func runTests(m *testing.M) (int, error) {
 	source, err := os.ReadFile("node_modules/axe-core/axe.min.js")
 	if err != nil {
-		return 0, fmt.Errorf("axe-core is missing; run npm ci --ignore-scripts in internal/browser: %w", err)
+		return 0, fmt.Errorf("axe-core is missing; run npm ci --ignore-scripts in internal/integration/browser: %w", err)
 	}
 	axe = string(source)
 
@@ -48,7 +48,7 @@ func runTests(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	backend = filepath.Join(dir, "backend")
 	build := exec.Command("go", "build", "-o", backend, "./examples/backend")
-	build.Dir = "../.."
+	build.Dir = "../../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("go build: %w\n%s", err, out)
 	}

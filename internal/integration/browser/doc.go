@@ -1,11 +1,10 @@
 // Package browser contains only tests. They run examples/backend and use its page in
-// a headless Chromium, as a person would. It is a separate module, so that the SDK
-// does not depend on a browser driver.
+// a headless Chromium, as a person would.
 //
 // The tests need Chromium or Chrome, and axe-core from npm:
 //
 //	npm ci --ignore-scripts
-//	go test -count=1 ./...
+//	go test -count=1 .
 //
 // Use -count=1, because go test does not notice changes outside of this module.
 package browser

@@ -1,4 +1,4 @@
-package realservers
+package nginx
 
 import (
 	"net"
