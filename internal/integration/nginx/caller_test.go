@@ -21,14 +21,14 @@ type caller interface {
 	close()
 }
 
-// A newCaller creates a caller for the server at baseURL.
-type newCaller func(t *testing.T, baseURL string, policy client.RetryPolicy) caller
+// A kind is a client that every scenario uses. Its function creates a caller for the
+// server at baseURL.
+type kind struct {
+	name      string
+	newCaller func(t *testing.T, baseURL string, policy client.RetryPolicy) caller
+}
 
-// kinds are the clients that every scenario uses.
-var kinds = []struct {
-	name string
-	make newCaller
-}{{sdkName, newSDK}, {"net/http", newPlain}}
+var kinds = []kind{{sdkName, newSDK}, {"net/http", newPlain}}
 
 const sdkName = "SDK"
 

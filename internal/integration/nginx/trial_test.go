@@ -50,7 +50,7 @@ func (s scenario) run(t *testing.T, do func(*trial)) (sdk []result) {
 	for _, http2 := range []bool{false, true} {
 		var trials []*trial
 		for _, kind := range kinds {
-			trials = append(trials, s.prepare(t, http2, kind.name, kind.make))
+			trials = append(trials, s.prepare(t, http2, kind))
 		}
 		all = append(all, trials...)
 		if s.apart {
@@ -87,16 +87,16 @@ func each(trials []*trial, f func(*trial)) {
 	all.Wait()
 }
 
-func (s scenario) prepare(t *testing.T, http2 bool, kind string, make newCaller) *trial {
+func (s scenario) prepare(t *testing.T, http2 bool, k kind) *trial {
 	t.Helper()
-	tr := &trial{http2: http2, kind: kind, upstream: startUpstream(t), errors: map[string]int{}}
+	tr := &trial{http2: http2, kind: k.name, upstream: startUpstream(t), errors: map[string]int{}}
 	tr.nginx = startNginx(t, http2, tr.upstream.addr, s.directives)
 	tr.addr = tr.nginx.addr
 	if s.silent {
 		tr.proxy = startProxy(t, tr.nginx.addr)
 		tr.addr = tr.proxy.addr()
 	}
-	tr.caller = make(t, "https://"+tr.addr, s.policy)
+	tr.caller = k.newCaller(t, "https://"+tr.addr, s.policy)
 	return tr
 }
 

@@ -34,14 +34,14 @@ func check(tag string) error {
 		return err
 	}
 	version := constant.StringVal(client.Packages[0].Scope().Lookup("Version").(*types.Const).Val())
-	shallow, err := output("git", "rev-parse", "--is-shallow-repository")
+	shallow, err := git("rev-parse", "--is-shallow-repository")
 	if err != nil {
 		return err
 	}
 	if shallow == "true" {
 		return errors.New("a shallow clone lacks the earlier releases")
 	}
-	tags, err := output("git", "tag", "--merged", "HEAD")
+	tags, err := git("tag", "--merged", "HEAD")
 	if err != nil {
 		return err
 	}
@@ -114,11 +114,11 @@ func changesSince(commit string) (report apidiff.Report, err error) {
 		return report, err
 	}
 	defer os.RemoveAll(dir)
-	if _, err := output("git", "worktree", "add", "--quiet", "--detach", dir, commit); err != nil {
+	if _, err := git("worktree", "add", "--quiet", "--detach", dir, commit); err != nil {
 		return report, err
 	}
 	defer func() {
-		_, removeErr := output("git", "worktree", "remove", "--force", dir)
+		_, removeErr := git("worktree", "remove", "--force", dir)
 		err = errors.Join(err, removeErr)
 	}()
 	before, err := load(dir, "./client/...")

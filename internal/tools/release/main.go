@@ -22,7 +22,7 @@ func main() {
 }
 
 func run(args []string) error {
-	root, err := output("git", "rev-parse", "--show-toplevel")
+	root, err := git("rev-parse", "--show-toplevel")
 	if err != nil {
 		return err
 	}
@@ -41,9 +41,9 @@ func run(args []string) error {
 	return errors.New("usage: release diff COMMIT or release check TAG")
 }
 
-// output runs a command in the root of the repository and returns what it prints.
-func output(name string, args ...string) (string, error) {
-	cmd := exec.Command(name, args...)
+// git runs git and returns what it prints.
+func git(args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
