@@ -2,16 +2,13 @@ package contract
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
-	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
 )
 
 // The fake also works with clients that do not use package client. The headers are
@@ -65,31 +62,5 @@ func TestForeignClients(t *testing.T) {
 				t.Errorf("requests: %v, responses: %v", c.requests, c.responses)
 			}
 		})
-	}
-}
-
-// The control endpoints of the fake use the API's error format.
-func TestControlErrors(t *testing.T) {
-	schema := responseSchema(load(t).Paths.Find("/api/v1/link-token").Post, "400")
-	server := fakeserver.New(clienttest.SDKKey, time.Minute)
-	for path, body := range map[string]string{
-		"/_fake/advance": `{"by":"soon"}`,
-		"/_fake/faults":  `{"kind":"cut","times":-1}`,
-		"/_fake/revoke":  `{"token":"lt_unknown"}`,
-		"/_fake/nothing": ``,
-	} {
-		w := httptest.NewRecorder()
-		server.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body)))
-		text, err := io.ReadAll(w.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var value any
-		if err := json.Unmarshal(text, &value); err != nil || w.Code < 400 {
-			t.Fatalf("%s: got %d %s, %v", path, w.Code, text, err)
-		}
-		if err := schema.VisitJSON(value); err != nil {
-			t.Errorf("%s: %s: %v", path, text, err)
-		}
 	}
 }
