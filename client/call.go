@@ -29,7 +29,6 @@ type run struct {
 	decision // after the last attempt
 	secrets  secrets
 	deadline time.Time
-	empty    http.Response
 	http     http.Client
 	retry    retryablehttp.Client
 }
@@ -43,13 +42,13 @@ type run struct {
 //	wait     returns the wait that was decided; then send makes the next attempt
 //	finish   returns the error; if it is nil, decode has stored the result
 func (c *Client) do(ctx context.Context, op call) error {
-	r := &run{secrets: secrets{linkToken: op.linkToken}, deadline: time.Now().Add(c.timeout), empty: http.Response{Body: http.NoBody}}
+	r := &run{secrets: secrets{linkToken: op.linkToken}, deadline: time.Now().Add(c.timeout)}
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(r.deadline) {
 		r.deadline = deadline
 	}
 	req, err := c.prepare(ctx, op, r)
 	if err != nil {
-		return r.finish(op, contextError(ctx, r.deadline), err)
+		return r.finish(ctx, op, err)
 	}
 
 	send := func(req *http.Request) (*http.Response, error) {
@@ -61,7 +60,7 @@ func (c *Client) do(ctx context.Context, op call) error {
 		if response, ok := r.last.err.(*ErrorResponse); ok || errors.Is(r.last.err, ErrMalformedResponse) {
 			r.response = response
 		}
-		return &r.empty, nil
+		return &emptyResponse, nil
 	}
 	check := func(ctx context.Context, _ *http.Response, _ error) (bool, error) {
 		switch definitive := r.last.status != 0 && r.last.class == conclusive; {
@@ -99,8 +98,11 @@ func (c *Client) do(ctx context.Context, op call) error {
 	r.retry.CheckRetry, r.retry.Backoff = check, wait
 	r.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	_, err = r.retry.Do(&retryablehttp.Request{Request: req})
-	return r.finish(op, contextError(ctx, r.deadline), err)
+	return r.finish(ctx, op, err)
 }
+
+// emptyResponse is what http.Client and go-retryablehttp get to see. Neither changes it.
+var emptyResponse = http.Response{Body: http.NoBody}
 
 // A roundTripFunc is an http.RoundTripper. It deliberately has no method
 // CloseIdleConnections, which go-retryablehttp would call after every failure.
@@ -157,16 +159,16 @@ func (c *Client) attempt(req *http.Request, op call, s secrets, deadline time.Ti
 	return o
 }
 
-// finish returns the error of the call, or nil. ended is the context's error if the
-// call's time has ended. If there was no attempt, err says why.
-func (r *run) finish(op call, ended, err error) error {
+// finish returns the error of the call, or nil. If there was no attempt, err says why.
+func (r *run) finish(ctx context.Context, op call, err error) error {
 	if r.attempts > 0 {
 		err = r.last.err
 	}
-	_, isResponse := err.(*ErrorResponse)
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	ended := contextError(ctx, r.deadline)
+	switch _, isResponse := err.(*ErrorResponse); {
 	case isResponse && ended == nil:
 		return r.finalResponse()
 	case isResponse:
