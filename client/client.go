@@ -20,9 +20,9 @@ const DefaultBaseURL = "https://prod.oneloop.ai"
 // Between releases it is the next version followed by "-dev".
 const Version = "0.2.0-dev"
 
-// A Client calls the Oneloop API. It is safe for concurrent use. Create one with
-// [New] and share it: it holds the idle connections and the retry budget. Printing a
-// Client never shows its SDK key.
+// A Client calls the Oneloop API. Its configuration never changes, and it is safe for
+// concurrent use. Create one with [New] and share it: it holds the idle connections
+// and the retry budget. Printing a Client never shows its SDK key.
 type Client struct {
 	baseURL   string
 	timeout   time.Duration

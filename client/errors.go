@@ -16,13 +16,13 @@ import (
 )
 
 // With [errors.Is], an [*ErrorResponse] matches the error for its status, if there is
-// one.
+// one. The contract has 400, 401 and 403; the others are what HTTP says about them.
 var (
 	ErrBadRequest   = errors.New("oneloop: bad request")  // 400
 	ErrUnauthorized = errors.New("oneloop: unauthorized") // 401: the SDK key is wrong
 	ErrForbidden    = errors.New("oneloop: forbidden")    // 403: the SDK key lacks permission
 	ErrRateLimited  = errors.New("oneloop: rate limited") // 429: try again later
-	ErrServer       = errors.New("oneloop: server error") // 500 to 599: try again later
+	ErrServer       = errors.New("oneloop: server error") // 500 to 599
 )
 
 var (
@@ -50,15 +50,15 @@ var (
 // status.
 //
 // If the server echoes the SDK key or the link token, Message has "[redacted]" in
-// its place. Header and Body are as received, so don't log them. They are left out
+// its place. Header and Body are as received, so don't log them. They are omitted
 // when an ErrorResponse is printed or encoded as JSON.
 type ErrorResponse struct {
 	// Operation is "generateLinkToken" or "validateLinkToken".
 	Operation string
 	// StatusCode is the HTTP status of the response.
 	StatusCode int
-	// Code is error.code from the body. It is 0 if the body has none, or none that
-	// is a finite number; the contract says that it is greater than 0.
+	// Code is error.code from the body, or 0 if the body has none that is a finite
+	// number. The contract only says that it is greater than 0.
 	Code float64
 	// Message is error.message from the body, cut to at most 1 KiB. If the body has
 	// none, it is the text of the status, such as "Bad Gateway".

@@ -30,12 +30,13 @@ type LinkTokenValidation struct {
 }
 
 // ValidateLinkToken asks Oneloop whether linkToken is valid, and which customer and
-// workspace it belongs to. An expired or revoked token is not an error: check Valid.
-// A token that Oneloop does not know may be; Oneloop does not document its response.
+// workspace it belongs to. A token that Oneloop reports as not valid is not an error:
+// check Valid. Oneloop doesn't document its response to a token that it never created;
+// if it is a 400, the error matches [ErrBadRequest].
 //
 // A link token consists of 1 to 2,048 of the characters that RFC 3986 allows
 // unescaped in a path segment: letters, digits and -._~!$&'()*+,;=:@. It is neither
-// "." nor "..". If linkToken is anything else, the error matches
+// "." nor "..". These limits are the package's own. If linkToken is anything else, the error matches
 // [ErrInvalidLinkToken] and nothing is sent. A response outside 2xx is returned as an
 // [*ErrorResponse]. The error matches [ErrMalformedResponse] if a 2xx response does
 // not conform to the contract, or if it reports the token as valid without naming its

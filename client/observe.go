@@ -19,8 +19,8 @@ type Attempt struct {
 	// StatusCode is the HTTP status; 0 if there was no response.
 	StatusCode int
 	// Err is nil if the attempt produced the call's result, and only then. It is an
-	// *ErrorResponse for a response outside 2xx, and matches ErrMalformedResponse
-	// for a 2xx that breaks the contract.
+	// [*ErrorResponse] for a response outside 2xx, and matches [ErrMalformedResponse]
+	// for a 2xx that does not conform to the contract.
 	Err error
 	// Duration is how long the attempt took, from connecting to the end of the
 	// response body.
@@ -37,19 +37,21 @@ type Attempt struct {
 	Reason string
 }
 
-// LogAttempts returns an observer for WithObserver that writes one record per
+// LogAttempts returns an observer for [WithObserver] that writes one record per
 // attempt to l. The level is Debug for a success and Warn for an attempt that will
-// be retried. For a final failure it is Info if anyone on the internet can cause it
-// (a 400 or a canceled context), and Error otherwise.
+// be retried. For a final failure it is Info for a 400 and for a canceled context,
+// which any visitor can cause, and Error otherwise. If a firewall in front of Oneloop
+// responds to odd tokens with 403, visitors can cause Errors, too: check the format of
+// tokens first, for example in linkauth.WithToken.
 //
 // Every record has the attributes operation, attempt, status and duration. If they
 // apply, it also has wait (before the retry), error (unless the server sent an
 // error response), message (from the server) and reason.
 //
-// If l is nil, LogAttempts returns nil, and New refuses the option.
+// If l is nil, LogAttempts returns nil, which [New] rejects.
 func LogAttempts(l *slog.Logger) func(context.Context, Attempt) {
 	if l == nil {
-		return nil // WithObserver refuses it
+		return nil // New rejects it
 	}
 	return func(ctx context.Context, a Attempt) {
 		attrs := []any{"operation", a.Operation, "attempt", a.Number, "status", a.StatusCode, "duration", a.Duration}

@@ -36,24 +36,32 @@ func WithInsecureHTTP() Option {
 // record them. The transport of package otelhttp does: its spans include the whole
 // URL.
 //
-// If hc has no Transport, or without this option, the Client uses its own: a copy
-// of [http.DefaultTransport], including its proxy (for https only) and its dial
-// functions. The copy supports HTTP/2, keeps up to 1,000 idle connections or more per
-// host, and limits response headers to 64 KiB. If a reused connection broke or timed
-// out, others may be dead as well: unless a response arrives within 100 ms, later
-// attempts use new connections. If a program has replaced http.DefaultTransport with
-// something that is not an [*http.Transport], such as a fake in a test, the Client
-// uses that instead.
+// If hc has no Transport, or without this option, the Client uses its own: a copy of
+// [http.DefaultTransport], including its dial functions and, for https only, its
+// proxy. The copy supports HTTP/2, limits response headers to 64 KiB, and keeps up to
+// 1,000 idle connections, or MaxIdleConnsPerHost of http.DefaultTransport if that is
+// more. If a program has replaced http.DefaultTransport with something that is not an
+// [*http.Transport], such as a fake in a test, the Client uses that instead.
+//
+// Connections can die without being closed. If an attempt on a reused connection of
+// the Client's own transport gets no response, because the connection broke or
+// nothing came for 500 ms, and no other attempt gets one until 100 ms have passed
+// since it began, later attempts use new connections.
+//
+// net/http resends some requests on its own, for example if the server closes an idle
+// connection at that moment. An attempt uses at most four new connections. If a proxy
+// refuses a CONNECT, the error names the proxy; the call is retried only if the
+// proxy's status is 5xx, because repeated 407s may lock an account.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(c *config) { c.httpClient = hc }
 }
 
 // WithKeyFile reads the SDK key from a file, such as a mounted secret. White space
 // around the key is removed. Pass "" as the sdkKey of [New], which reads the file
-// once, so that a wrong path shows at start. Each call reads it again, so that a
-// rotated key is used at once; replace the file by renaming a new one over it. If it
-// can't be read then, or holds a key that New would reject, the call fails and
-// nothing is sent; [errors.Is] finds the error of package os.
+// once, so that a wrong path shows at the start. Each call reads it again, so that a
+// rotated key is used at once: write a new file and rename it over the old one, so
+// that no call reads an incomplete key. If a call can't read a key that New would
+// accept, it fails and nothing is sent; [errors.Is] finds the error of package os.
 func WithKeyFile(path string) Option {
 	return func(c *config) { c.keyFile = &path }
 }

@@ -13,19 +13,18 @@ import (
 	"github.com/oneloop-ai/oneloop-go/internal/transport"
 )
 
-// RetryPolicy sets the number of attempts, the waits between them and their timeout.
-// A zero field means the default. The package documentation says which outcomes are
-// retried.
+// RetryPolicy limits the attempts of a call and the waits between them. A zero field
+// means the default. The package documentation says which outcomes are retried.
 //
 // The wait before retry n, counted from 0, is random: between half and all of
 // BaseDelay·2ⁿ, or of MaxDelay if that is less. A Retry-After header, in seconds or
 // as an HTTP date, is a lower limit of the wait.
 //
-// Each [Client] has a retry budget of 500 units, and a retry costs 14. They are
-// returned if the retry gets a definitive response, such as a 200 or a 400, and every
-// first attempt that does adds 1. When the budget is spent, calls are not retried:
-// 1,000 calls to a dead server are at most 1,035 attempts. If the budget prevented a
-// retry, the error says so.
+// Each [Client] also has a retry budget of 500 units, so that retries don't make an
+// outage worse. A retry costs 14 units. They are returned if it gets a definitive
+// response, a 400 as much as a 200, or is never sent. Each first attempt with such a
+// response adds 1 unit, up to 500. When there are too few, calls are not retried, and
+// their errors say so: 1,000 calls to a dead server make at most 1,035 attempts.
 type RetryPolicy struct {
 	// MaxAttempts is the maximum number of attempts per call, including the first.
 	// The default is 3, and 1 disables retries.

@@ -23,6 +23,7 @@ const maxBody = 1 << 20
 // A Fate is what became of a request that got no response.
 type Fate int
 
+// What became of a request without a response.
 const (
 	Unknown  Fate = iota // the server may have processed it
 	NotSent              // there was no connection to send it on
