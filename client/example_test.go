@@ -171,12 +171,12 @@ func ExampleWithHTTPClient() {
 func ExampleWithBaseURL() {
 	for _, baseURL := range []string{"https://gateway.example/oneloop", "http://localhost:8080", "http://gateway.example"} {
 		_, err := client.New("sdk_1", client.WithBaseURL(baseURL))
-		fmt.Println(err)
+		fmt.Println(baseURL, err == nil)
 	}
 	// Output:
-	// <nil>
-	// <nil>
-	// oneloop: WithBaseURL: plain http would send the SDK key unencrypted: use https, or WithInsecureHTTP if the network encrypts traffic itself
+	// https://gateway.example/oneloop true
+	// http://localhost:8080 true
+	// http://gateway.example false
 }
 
 func ExampleLinkToken() {

@@ -1,15 +1,18 @@
-package client
+package client_test
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
-	"github.com/oneloop-ai/oneloop-go/internal/transport"
+	"github.com/oneloop-ai/oneloop-go/client"
 )
 
 // addResponses adds valid and invalid responses to the seed corpus.
@@ -36,12 +39,14 @@ func addResponses(f *testing.F) {
 func FuzzGenerateLinkTokenResponse(f *testing.F) {
 	addResponses(f)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		token, err := decodeLinkToken(http.Header{"Content-Type": {contentType}}, body)
+		c := newClient(t, via(responds(200, string(body), "Content-Type", contentType)))
+		token, err := c.GenerateLinkToken(t.Context(), testRequest)
 		if err != nil {
+			checkMalformed(t, err)
 			return
 		}
-		if !isLinkToken(token.Token) {
-			t.Errorf("%q: accepted the token %#v", body, token.Token)
+		if token.Token == "" || token.Token == "." || token.Token == ".." || len(token.Token) > longestToken || strings.Trim(token.Token, tokenAlphabet) != "" {
+			t.Errorf("%q: accepted the token %q", body, token.Token)
 		}
 		checkExpiresAt(t, token.ExpiresAt)
 		checkFields(t, body, map[string]any{"token": token.Token, "expiresAt": nil})
@@ -51,20 +56,29 @@ func FuzzGenerateLinkTokenResponse(f *testing.F) {
 func FuzzValidateLinkTokenResponse(f *testing.F) {
 	addResponses(f)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		v, err := decodeLinkTokenValidation(http.Header{"Content-Type": {contentType}}, body)
+		c := newClient(t, via(responds(200, string(body), "Content-Type", contentType)))
+		v, err := c.ValidateLinkToken(t.Context(), testToken)
 		if err != nil {
+			checkMalformed(t, err)
 			return
 		}
 		if v.Valid && (v.WorkspaceID == "" || v.CustomerID == "") {
-			t.Errorf("%q: accepted %+v", body, v)
+			t.Errorf("%q: accepted %+v", body, *v)
 		}
 		checkExpiresAt(t, v.ExpiresAt)
 		checkFields(t, body, map[string]any{"valid": v.Valid, "workspaceId": v.WorkspaceID, "customerId": v.CustomerID, "expiresAt": nil})
 	})
 }
 
+func checkMalformed(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, client.ErrMalformedResponse) {
+		t.Errorf("got %v, want ErrMalformedResponse", err)
+	}
+}
+
 // checkFields reads the body as JSON tokens. It checks that each field occurs once
-// in any letter case, is not null, and has the value in want unless that is nil.
+// in any spelling, is not null, and has the value in want unless that is nil.
 func checkFields(t *testing.T, body []byte, want map[string]any) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(body))
@@ -110,21 +124,20 @@ func checkExpiresAt(t *testing.T, at time.Time) {
 
 func FuzzErrorResponse(f *testing.F) {
 	addResponses(f)
-	const secret = "lt_canary_e81d07c6b2f94a35"
-	f.Add(secret, []byte(`{"error":{"code":1,"message":"`+secret+`"}}`))
+	f.Add(testToken, []byte(`{"error":{"code":1,"message":"`+testToken+`"}}`))
 	f.Fuzz(func(t *testing.T, header string, body []byte) {
-		result := transport.Result{Status: 400, Header: http.Header{"X": {header}}, Body: body}
-		e := newErrorResponse("validateLinkToken", 1, secrets{linkToken: secret}, result, 0)
+		_, err := validate.call(t.Context(), newClient(t, via(responds(400, string(body), "X", header))))
+		e := asResponse(t, err)
 		switch text := e.Error(); {
-		case e.StatusCode != 400 || !e.Is(ErrBadRequest) || e.Header.Get("X") != header:
+		case e.StatusCode != 400 || !errors.Is(e, client.ErrBadRequest) || e.Header.Get("X") != header:
 			t.Errorf("the status or the header is wrong: %+v", e)
-		case e.Message == "" || len(e.Message) > maxText:
+		case e.Message == "" || len(e.Message) > 1<<10:
 			t.Errorf("the message has %d bytes", len(e.Message))
-		case strings.Contains(text, secret) || strings.Contains(e.Message, secret):
+		case strings.Contains(text, testToken) || strings.Contains(e.Message, testToken):
 			t.Errorf("%q shows the secret", text)
-		case strings.ContainsAny(text, "\r\n\u2028\u2029\u202e") || !utf8.ValidString(text):
+		case strings.ContainsAny(text, lineBreakers) || !utf8.ValidString(text):
 			t.Errorf("%q is not one line of text", text)
-		case len(text) > 2*maxText:
+		case len(text) > 2<<10:
 			t.Errorf("the text has %d bytes", len(text))
 		}
 	})
@@ -137,9 +150,26 @@ func FuzzRetryAfter(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	once := client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1})
 	f.Fuzz(func(t *testing.T, value string) {
-		if d := parseRetryAfter(value); d < -1 {
-			t.Errorf("%q: %v", value, d)
+		_, err := validate.call(t.Context(), newClient(t, once, via(responds(503, "", "Retry-After", value))))
+		got := asResponse(t, err).RetryAfter
+		switch date, err := http.ParseTime(value); {
+		case err == nil:
+			if want := max(0, time.Until(date)); got < want || got > want+min(time.Minute, math.MaxInt64-want) {
+				t.Errorf("%q: got %v, want %v", value, got, want)
+			}
+		case value != "" && strings.Trim(value, "0123456789") == "":
+			seconds, err := strconv.ParseInt(value, 10, 64)
+			want := time.Duration(math.MaxInt64)
+			if err == nil && seconds <= int64(math.MaxInt64/time.Second) {
+				want = time.Duration(seconds) * time.Second
+			}
+			if got != want {
+				t.Errorf("%q: got %v, want %v", value, got, want)
+			}
+		case got != 0:
+			t.Errorf("%q: got %v, want 0", value, got)
 		}
 	})
 }

@@ -4,17 +4,20 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"encoding/json"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
@@ -26,6 +29,10 @@ const (
 
 	generated = `{"token":"` + testToken + `","expiresAt":1893456000}`
 	validated = `{"valid":true,"expiresAt":1893456000,"workspaceId":"w1","customerId":"c1","externalBillingId":"b1"}`
+
+	// either is a successful response to both operations, because each ignores the
+	// fields of the other.
+	either = `{"token":"` + testToken + `","valid":true,"expiresAt":1893456000,"workspaceId":"w1","customerId":"c1","externalBillingId":"b1"}`
 )
 
 var testRequest = client.GenerateLinkTokenRequest{CustomerID: "c1", WorkspaceID: "w1"}
@@ -57,10 +64,32 @@ var operations = []operation{
 
 var generate, validate = operations[0], operations[1]
 
+// TestMain makes http.DefaultTransport, and so the Client's own transport, trust the
+// certificate of httptest.
+func TestMain(m *testing.M) {
+	server := httptest.NewTLSServer(nil)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	server.Close()
+	http.DefaultTransport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	m.Run()
+}
+
+// inBubble runs a subtest in a synctest bubble.
+func inBubble(t *testing.T, name string, test func(*testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
 // newClient returns a Client with testKey and opts.
 func newClient(tb testing.TB, opts ...client.Option) *client.Client {
 	tb.Helper()
-	c, err := client.New(testKey, opts...)
+	return newClientWithKey(tb, testKey, opts...)
+}
+
+func newClientWithKey(tb testing.TB, key string, opts ...client.Option) *client.Client {
+	tb.Helper()
+	c, err := client.New(key, opts...)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,6 +100,16 @@ func newClient(tb testing.TB, opts ...client.Option) *client.Client {
 // via sends every attempt through rt.
 func via(rt http.RoundTripper) client.Option {
 	return client.WithHTTPClient(&http.Client{Transport: rt})
+}
+
+// userTransport returns a transport that a user may have made.
+func userTransport() *http.Transport { return http.DefaultTransport.(*http.Transport).Clone() }
+
+// withEachTransport runs test with the Client's own transport and with a user's.
+func withEachTransport(t *testing.T, test func(*testing.T, client.Option)) {
+	t.Helper()
+	t.Run("own transport", func(t *testing.T) { test(t, client.WithHTTPClient(new(http.Client))) })
+	t.Run("user's transport", func(t *testing.T) { test(t, via(userTransport())) })
 }
 
 // quick keeps waits short in tests that use sockets and therefore the real clock.
@@ -87,6 +126,17 @@ func record(attempts *[]client.Attempt) client.Option {
 		defer mu.Unlock()
 		*attempts = append(*attempts, a)
 	})
+}
+
+// allErrors returns the errors of a call and of its attempts.
+func allErrors(err error, attempts []client.Attempt) []error {
+	errs := []error{err}
+	for _, a := range attempts {
+		if a.Err != nil {
+			errs = append(errs, a.Err)
+		}
+	}
+	return errs
 }
 
 // A roundTripFunc is an http.RoundTripper. It is also one step of a script.
@@ -111,6 +161,14 @@ func fails(err error) roundTripFunc {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
+// neverConnects fails like an http.Transport that gets no connection.
+func neverConnects(err error) roundTripFunc {
+	return func(req *http.Request) (*http.Response, error) {
+		httptrace.ContextClientTrace(req.Context()).GetConn("prod.oneloop.ai:443")
+		return nil, err
+	}
+}
+
 // dialError wraps err in the way net.Dialer does if it can't connect.
 func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 
@@ -123,7 +181,7 @@ func hangs(req *http.Request) (*http.Response, error) {
 // truncated responds, and fails in the middle of the body.
 func truncated(status int) roundTripFunc {
 	return withBody(status, func(context.Context) io.Reader {
-		return io.MultiReader(strings.NewReader(`{"tok`), failingReader{io.ErrUnexpectedEOF})
+		return io.MultiReader(strings.NewReader(`{"tok`), iotest.ErrReader(io.ErrUnexpectedEOF))
 	})
 }
 
@@ -139,10 +197,6 @@ func withBody(status int, body func(context.Context) io.Reader) roundTripFunc {
 		return resp, nil
 	}
 }
-
-type failingReader struct{ err error }
-
-func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
 type hangingReader struct{ ctx context.Context }
 
@@ -185,18 +239,11 @@ func (s *script) attempts() int {
 	return len(s.requests)
 }
 
-// respondOK sends a response that is successful for both operations, because each
-// ignores the fields of the other.
+// respondOK sends a response that is successful for both operations.
 func respondOK(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
-	fields := map[string]any{}
-	for _, op := range operations {
-		if err := json.Unmarshal([]byte(op.ok), &fields); err != nil {
-			panic(err)
-		}
-	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(fields)
+	_, _ = io.WriteString(w, either)
 }
 
 // serve starts a server on loopback. It uses TLS if configure sets server.TLS.
@@ -305,6 +352,31 @@ func setDefaultTransport(tb testing.TB, rt http.RoundTripper) {
 	standard := http.DefaultTransport
 	tb.Cleanup(func() { http.DefaultTransport = standard })
 	http.DefaultTransport = rt
+}
+
+// eventually reports whether ok returns true within 5 seconds.
+func eventually(ok func() bool) bool {
+	for start := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > 5*time.Second {
+			return false
+		}
+	}
+	return true
+}
+
+// is, as and isResponse return functions that report whether an error matches.
+func is(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
+
+func as[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
+}
+
+func isResponse(status int) func(error) bool {
+	return func(err error) bool {
+		var e *client.ErrorResponse
+		return errors.As(err, &e) && e.StatusCode == status
+	}
 }
 
 // asResponse returns the *ErrorResponse in err.

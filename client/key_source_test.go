@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
@@ -17,11 +18,8 @@ func TestKeySource(t *testing.T) {
 	var called atomic.Int32
 	keys := []string{"key-one", "key-two"}
 	s := newScript(responds(503, ""), responds(200, validated))
-	c, err := client.New("", via(s), quick,
-		client.WithKeySource(func(context.Context) (string, error) { return keys[called.Add(1)-1], nil }))
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := func(context.Context) (string, error) { return keys[called.Add(1)-1], nil }
+	c := newClientWithKey(t, "", via(s), quick, client.WithKeySource(source))
 	for range keys {
 		if _, err := validate.call(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -54,16 +52,13 @@ func TestKeySourceErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(responds(200, validated))
-			c, err := client.New("", client.WithKeySource(test.source), via(s), client.WithTimeout(10*time.Millisecond))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = validate.call(t.Context(), c)
+			c := newClientWithKey(t, "", client.WithKeySource(test.source), via(s), client.WithTimeout(10*time.Millisecond))
+			_, err := validate.call(t.Context(), c)
 			if err == nil || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
-			if errors.Is(err, client.ErrInvalidArgument) {
-				t.Errorf("%v matches ErrInvalidArgument, as if the link token were invalid", err)
+			if errors.Is(err, client.ErrInvalidArgument) || errors.Is(err, client.ErrInvalidLinkToken) {
+				t.Errorf("%v matches a sentinel of arguments, but the key is to blame", err)
 			}
 			if !strings.Contains(err.Error(), "WithKeySource") || strings.Contains(err.Error(), testKey) {
 				t.Errorf("%q shows the key or does not name the option", err)
@@ -73,4 +68,44 @@ func TestKeySourceErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// cachedKey is the key source of an example.
+func TestCachedKey(t *testing.T) {
+	t.Parallel()
+	errSealed := errors.New("sealed")
+	synctest.Test(t, func(t *testing.T) {
+		var fetches int
+		var fetchErr error
+		keys := &cachedKey{maxAge: time.Hour, minAge: time.Second, fetch: func(context.Context) (string, error) {
+			fetches++
+			return "key-one", fetchErr
+		}}
+		get := func(what string, wantFetches int, wantErr error) {
+			t.Helper()
+			if _, err := keys.get(t.Context()); !errors.Is(err, wantErr) || fetches != wantFetches {
+				t.Errorf("%s: got %v after %d fetches, want %v after %d", what, err, fetches, wantErr, wantFetches)
+			}
+		}
+		refuse := func(status int) {
+			keys.observe(t.Context(), client.Attempt{Err: &client.ErrorResponse{StatusCode: status}})
+		}
+
+		fetchErr = errSealed
+		get("first call", 1, errSealed)
+		fetchErr = nil
+		get("after an error", 2, nil)
+		time.Sleep(time.Minute)
+		get("within maxAge", 2, nil)
+		refuse(403)
+		get("after a 403, which another key wouldn't change", 2, nil)
+		refuse(401)
+		get("after a 401", 3, nil)
+		refuse(401)
+		get("after another 401, within minAge", 3, nil)
+		time.Sleep(time.Second)
+		get("after minAge", 4, nil)
+		time.Sleep(time.Hour)
+		get("after maxAge", 5, nil)
+	})
 }

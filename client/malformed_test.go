@@ -4,20 +4,21 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
 // malformed checks that the call fails with ErrMalformedResponse after one attempt,
-// and that the error text contains want.
-func malformed(t *testing.T, op operation, want string, response roundTripFunc) {
+// and that the error text contains want. It returns the error.
+func malformed(t *testing.T, op operation, want string, response roundTripFunc) error {
 	t.Helper()
 	s := newScript(response)
 	got, err := op.call(t.Context(), newClient(t, via(s)))
-	if got != nil || !errors.Is(err, client.ErrMalformedResponse) {
+	if got != nil || !errors.Is(err, client.ErrMalformedResponse) || as[*client.ErrorResponse](err) {
 		t.Fatalf("got %v, %v, want ErrMalformedResponse", got, err)
 	}
 	if !strings.Contains(err.Error(), want) {
@@ -26,6 +27,7 @@ func malformed(t *testing.T, op operation, want string, response roundTripFunc) 
 	if s.attempts() != 1 {
 		t.Errorf("%d attempts, want 1", s.attempts())
 	}
+	return err
 }
 
 func TestMalformedBodies(t *testing.T) {
@@ -174,55 +176,53 @@ func TestMalformedObjects(t *testing.T) {
 	}
 }
 
-// GenerateLinkToken must report a token that ValidateLinkToken would refuse, so that
-// the incompatibility is noticed on the first day.
-func TestMalformedLinkTokens(t *testing.T) {
+// encoding/json decodes every lone surrogate to U+FFFD, so different identifiers
+// would become the same one.
+func TestLoneSurrogates(t *testing.T) {
 	t.Parallel()
-	for name, token := range badLinkTokens {
-		if !utf8.ValidString(token) {
-			continue // the body wouldn't be UTF-8
-		}
-		t.Run(name, func(t *testing.T) {
-			literal, err := json.Marshal(token)
-			if err != nil {
-				t.Fatal(err)
-			}
-			malformed(t, generate, "token", responds(200, withField(t, generated, "token", string(literal))))
-		})
-	}
-}
-
-// encoding/json decodes a lone surrogate to U+FFFD, so different identifiers would
-// become the same one.
-func TestReplacementCharacters(t *testing.T) {
-	t.Parallel()
-	for name, literal := range map[string]string{
-		"high surrogate":      `"acme\ud800"`,
-		"low surrogate":       `"acme\udfff"`,
-		"surrogates reversed": `"\udc00\ud800"`,
-		"escaped":             `"acme\ufffd"`,
-		"not escaped":         "\"acme\ufffd\"",
+	for name, id := range map[string]string{
+		"high surrogate":            `acme\ud800`,
+		"low surrogate":             `acme\udfff`,
+		"alone":                     `\udc00`,
+		"at the start":              `\ud83dacme`,
+		"two high surrogates":       `acme\ud83d\ud83d`,
+		"wrong order":               `acme\ude00\ud83d`,
+		"before another escape":     `acme\ud83d\n`,
+		"uppercase":                 `acme\uD800`,
+		"U+FFFD":                    "acme\ufffd",
+		"U+FFFD escaped":            `acme\ufffd`,
+		"U+FFFD escaped, uppercase": `acme\uFFFD`,
 	} {
-		for _, field := range []string{"workspaceId", "customerId", "externalBillingId"} {
+		for field, op := range map[string]operation{"token": generate, "workspaceId": validate, "customerId": validate, "externalBillingId": validate} {
 			t.Run(name+"/"+field, func(t *testing.T) {
-				body := strings.Replace(validated, valueOf(t, validated, field), literal, 1)
-				malformed(t, validate, field, responds(200, body))
+				malformed(t, op, field, responds(200, strings.Replace(op.ok, valueOf(t, op.ok, field), `"`+id+`"`, 1)))
 			})
 		}
-		t.Run(name+"/token", func(t *testing.T) {
-			malformed(t, generate, "token", responds(200, `{"token":`+literal+`,"expiresAt":1}`))
-		})
 	}
 }
 
-// Requests ask for no compression, so compressed responses are not decoded.
-func TestContentEncoding(t *testing.T) {
+// In the contract, 200 is the only successful status. Requests accept no
+// compression, so an encoded body is not decoded.
+func TestOther2xxAndEncodings(t *testing.T) {
 	t.Parallel()
-	for _, encoding := range []string{"gzip", "br", "deflate", "x-unknown"} {
+	steps := map[string]roundTripFunc{ // the names contain what the error text must
+		"content encoding, gzipped body": responds(200, string(gzipped(t, either)), "Content-Encoding", "gzip"),
+		"content encoding, the first of two empty": func(*http.Request) (*http.Response, error) {
+			resp := response(200, either)
+			resp.Header["Content-Encoding"] = []string{"", "br"}
+			return resp, nil
+		},
+	}
+	for _, encoding := range []string{"gzip", "GZIP", "br", "deflate", "gzip, br", "x-unknown"} {
+		steps["content encoding, "+encoding] = responds(200, either, "Content-Encoding", encoding)
+	}
+	for _, status := range []int{201, 202, 203, 204, 205, 206, 207, 208, 226, 299} {
+		steps["status, "+strconv.Itoa(status)] = responds(status, either)
+	}
+	for name, step := range steps {
 		for _, op := range operations {
-			t.Run(op.name+"/"+encoding, func(t *testing.T) {
-				malformed(t, op, "", responds(200, op.ok, "Content-Encoding", encoding))
-			})
+			want, _, _ := strings.Cut(name, ",")
+			t.Run(name+"/"+op.name, func(t *testing.T) { malformed(t, op, want, step) })
 		}
 	}
 }

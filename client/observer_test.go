@@ -3,14 +3,13 @@ package client_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
-	"net/http"
+	"strings"
+	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
@@ -52,165 +51,181 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// Reason says why a failed attempt is not retried.
-func TestAttemptReason(t *testing.T) {
+// Reason says why there was no further attempt, and Err is nil only if the attempt
+// produced the call's result. The error text does not mention these reasons.
+func TestReason(t *testing.T) {
 	t.Parallel()
-	busy := func(retryAfter string) roundTripFunc { return responds(503, "", "Retry-After", retryAfter) }
+	policy := client.WithRetryPolicy
+	ok, busy := responds(200, either), responds(503, "")
+	refused := neverConnects(dialError(syscall.ECONNREFUSED))
 	for name, test := range map[string]struct {
-		op    operation
 		steps []roundTripFunc
 		opt   client.Option
-		want  string
+		get   string // the reason for validateLinkToken
+		post  string // the reason for generateLinkToken
 	}{
-		"400":                {validate, []roundTripFunc{responds(400, "")}, nil, "not retryable"},
-		"malformed":          {validate, []roundTripFunc{responds(200, "{}")}, nil, "not retryable"},
-		"unknown host":       {validate, []roundTripFunc{fails(dialError(&net.DNSError{IsNotFound: true}))}, nil, "not retryable"},
-		"503":                {validate, []roundTripFunc{responds(503, "")}, nil, "attempts exhausted"},
-		"one attempt":        {generate, []roundTripFunc{fails(io.EOF)}, client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}), "attempts exhausted"},
-		"deadline":           {validate, []roundTripFunc{busy("5")}, client.WithTimeout(5 * time.Second), "deadline"},
-		"long Retry-After":   {validate, []roundTripFunc{busy("60")}, nil, "Retry-After too long"},
-		"second 500 to POST": {generate, []roundTripFunc{responds(500, ""), responds(500, "")}, nil, "possibly processed"},
+		"success":                   {steps: []roundTripFunc{ok}},
+		"success after a retry":     {steps: []roundTripFunc{busy, ok}},
+		"400":                       {steps: []roundTripFunc{responds(400, "")}, get: "not retryable", post: "not retryable"},
+		"redirect":                  {steps: []roundTripFunc{responds(302, "")}, get: "not retryable", post: "not retryable"},
+		"malformed":                 {steps: []roundTripFunc{responds(200, "{}")}, get: "not retryable", post: "not retryable"},
+		"unknown host":              {steps: []roundTripFunc{neverConnects(dialError(&net.DNSError{IsNotFound: true}))}, get: "not retryable", post: "not retryable"},
+		"400 after a 503":           {steps: []roundTripFunc{busy, responds(400, "")}, get: "not retryable", post: "not retryable"},
+		"503 each time":             {steps: []roundTripFunc{busy}, get: "attempts exhausted", post: "attempts exhausted"},
+		"dial failure each time":    {steps: []roundTripFunc{refused}, get: "attempts exhausted", post: "attempts exhausted"},
+		"cut, one attempt":          {steps: []roundTripFunc{fails(io.EOF)}, opt: policy(client.RetryPolicy{MaxAttempts: 1}), get: "attempts exhausted", post: "attempts exhausted"},
+		"cut each time":             {steps: []roundTripFunc{fails(io.EOF)}, get: "attempts exhausted", post: "possibly processed"},
+		"502 each time":             {steps: []roundTripFunc{responds(502, "")}, get: "attempts exhausted", post: "possibly processed"},
+		"cut, 503, cut of 5":        {steps: []roundTripFunc{fails(io.EOF), busy, fails(io.EOF), responds(400, "")}, opt: policy(client.RetryPolicy{MaxAttempts: 5}), get: "not retryable", post: "possibly processed"},
+		"Retry-After too long":      {steps: []roundTripFunc{responds(503, "", "Retry-After", "11")}, get: "Retry-After too long", post: "Retry-After too long"},
+		"Retry-After past deadline": {steps: []roundTripFunc{responds(503, "", "Retry-After", "3")}, opt: client.WithTimeout(2 * time.Second), get: "deadline", post: "deadline"},
+		"wait past the deadline":    {steps: []roundTripFunc{refused}, opt: policy(client.RetryPolicy{BaseDelay: 1e5 * time.Hour, MaxDelay: 1e5 * time.Hour}), get: "deadline", post: "deadline"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+		for _, op := range operations {
+			inBubble(t, name+"/"+op.name, func(t *testing.T) {
+				want := test.get
+				if op.post {
+					want = test.post
+				}
 				var attempts []client.Attempt
 				opts := []client.Option{via(newScript(test.steps...)), record(&attempts)}
 				if test.opt != nil {
 					opts = append(opts, test.opt)
 				}
-				if _, err := test.op.call(t.Context(), newClient(t, opts...)); err == nil {
-					t.Fatal("the call succeeded")
+				_, err := op.call(t.Context(), newClient(t, opts...))
+				if last := checkAttempts(t, attempts, err); last.Reason != want {
+					t.Errorf("got reason %q, want %q", last.Reason, want)
 				}
-				for i, a := range attempts {
-					want := ""
-					if i == len(attempts)-1 {
-						want = test.want
-					}
-					if a.Reason != want || a.WillRetry != (want == "") || a.Err == nil {
-						t.Errorf("attempt %d: got reason %q, WillRetry %t, error %v, want reason %q", i+1, a.Reason, a.WillRetry, a.Err, want)
-					}
+				if err != nil && (strings.Contains(err.Error(), "not retried") || want != "" && strings.Contains(err.Error(), want)) {
+					t.Errorf("%q says why it was not retried", err)
 				}
 			})
-		})
-	}
-	t.Run("retry budget exhausted", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			var attempts []client.Attempt
-			c := newClient(t, via(responds(503, "")), record(&attempts))
-			for range 20 {
-				_, _ = validate.call(t.Context(), c)
-			}
-			if last := attempts[len(attempts)-1]; last.Number != 1 || last.Reason != "retry budget exhausted" {
-				t.Errorf("got %+v, want a first attempt that is not retried because of the budget", last)
-			}
-		})
-	})
-	t.Run("context canceled", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var attempts []client.Attempt
-		c := newClient(t, record(&attempts), via(roundTripFunc(func(*http.Request) (*http.Response, error) {
-			cancel()
-			return response(503, ""), nil
-		})))
-		_, _ = validate.call(ctx, c)
-		if len(attempts) != 1 || attempts[0].Reason != "context canceled" {
-			t.Errorf("got %+v", attempts)
 		}
-	})
+	}
 }
 
-func TestAttemptDuration(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var attempts []client.Attempt
-		c := newClient(t, via(roundTripFunc(hangs)), record(&attempts),
-			client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1, AttemptTimeout: 3 * time.Second}))
-		_, _ = validate.call(t.Context(), c)
-		if len(attempts) != 1 || attempts[0].Duration != 3*time.Second {
-			t.Errorf("got %+v, want one attempt of 3 s", attempts)
+// checkAttempts checks all attempts of a call that returned err, and returns the
+// last one.
+func checkAttempts(t *testing.T, attempts []client.Attempt, err error) client.Attempt {
+	t.Helper()
+	if len(attempts) == 0 {
+		t.Fatalf("no attempt was observed, and the call returned %v", err)
+	}
+	for i, a := range attempts {
+		last := i == len(attempts)-1
+		if (a.Err == nil) != (last && err == nil) {
+			t.Errorf("attempt %d of %d has error %v, and the call returned %v", i+1, len(attempts), a.Err, err)
 		}
-	})
+		if a.WillRetry == last {
+			t.Errorf("attempt %d of %d: WillRetry is %v", i+1, len(attempts), a.WillRetry)
+		}
+		if a.RetryIn != 0 && !a.WillRetry {
+			t.Errorf("attempt %d of %d: RetryIn is %v without a retry", i+1, len(attempts), a.RetryIn)
+		}
+		if !last && a.Reason != "" {
+			t.Errorf("attempt %d of %d is retried but has reason %q", i+1, len(attempts), a.Reason)
+		}
+		var response *client.ErrorResponse
+		if received := a.StatusCode != 0 && a.StatusCode/100 != 2; errors.As(a.Err, &response) != received || received && response.StatusCode != a.StatusCode {
+			t.Errorf("attempt %d has status %d and error %v", i+1, a.StatusCode, a.Err)
+		}
+	}
+	return attempts[len(attempts)-1]
+}
+
+// In an outage, most calls are not retried because the budget is empty. The error
+// must say so.
+func TestReasonBudgetExhausted(t *testing.T) {
+	t.Parallel()
+	const want = "retry budget exhausted"
+	for name, step := range map[string]roundTripFunc{
+		"without a response": fails(io.EOF),
+		"with a response":    responds(502, `{"error":{"code":1,"message":"upstream"}}`),
+		"dial failure":       neverConnects(dialError(syscall.ECONNREFUSED)),
+	} {
+		for _, op := range operations {
+			t.Run(name+"/"+op.name, func(t *testing.T) {
+				t.Parallel()
+				var attempts []client.Attempt
+				s := newScript(step)
+				c := newClient(t, via(s), record(&attempts), client.WithRetryPolicy(client.RetryPolicy{BaseDelay: 1, MaxDelay: 1}))
+				_, err := op.call(t.Context(), c)
+				if checkAttempts(t, attempts, err); strings.Contains(err.Error(), want) {
+					t.Errorf("the first call failed with %q", err)
+				}
+				retriesLeft(t, c, s)
+				attempts = nil
+				_, err = op.call(t.Context(), c)
+				if last := checkAttempts(t, attempts, err); last.Reason != want || last.Number != 1 {
+					t.Errorf("attempt %d has reason %q, want attempt 1 with %q", last.Number, last.Reason, want)
+				}
+				if strings.Count(err.Error(), want) != 1 {
+					t.Errorf("%q does not contain %q once", err, want)
+				}
+			})
+		}
+	}
 }
 
 func TestLogAttempts(t *testing.T) {
 	t.Parallel()
-	down := responds(503, `{"error":{"code":7,"message":"down"}}`)
 	for name, test := range map[string]struct {
 		steps []roundTripFunc
-		ctx   func(context.Context) (context.Context, context.CancelFunc)
-		want  []map[string]any
+		want  []string // level and attributes of each record
 	}{
-		"success after a retry": {steps: []roundTripFunc{down, responds(200, validated)}, want: []map[string]any{
-			{"level": "WARN", "status": 503., "message": "down", "waits": true},
-			{"level": "DEBUG", "status": 200.},
+		"success after a retry": {[]roundTripFunc{responds(503, `{"error":{"code":7,"message":"down"}}`, "Retry-After", "2"), responds(200, validated)}, []string{
+			"WARN attempt=1 status=503 duration=0s wait=2s message=down",
+			"DEBUG attempt=2 status=200 duration=0s",
 		}},
-		"no response": {steps: []roundTripFunc{fails(io.ErrUnexpectedEOF)}, want: []map[string]any{
-			{"level": "WARN", "status": 0., "waits": true},
-			{"level": "ERROR", "status": 0., "reason": "attempts exhausted"},
+		"no response": {[]roundTripFunc{fails(io.ErrUnexpectedEOF)}, []string{
+			"WARN attempt=1 status=0 duration=0s wait=random error=text",
+			`ERROR attempt=2 status=0 duration=0s error=text reason="attempts exhausted"`,
 		}},
-		"400": {steps: []roundTripFunc{responds(400, `{"error":{"code":1,"message":"bad"}}`)}, want: []map[string]any{
-			{"level": "INFO", "status": 400., "message": "bad", "reason": "not retryable"},
+		"400": {[]roundTripFunc{responds(400, `{"error":{"code":1,"message":"bad"}}`)}, []string{
+			`INFO attempt=1 status=400 duration=0s message=bad reason="not retryable"`,
 		}},
-		"401": {steps: []roundTripFunc{responds(401, `{"error":{"code":401,"message":"no"}}`)}, want: []map[string]any{
-			{"level": "ERROR", "status": 401., "message": "no", "reason": "not retryable"},
+		"401": {[]roundTripFunc{responds(401, `{"error":{"code":401,"message":"no"}}`)}, []string{
+			`ERROR attempt=1 status=401 duration=0s message=no reason="not retryable"`,
 		}},
-		"malformed": {steps: []roundTripFunc{responds(200, "{}")}, want: []map[string]any{
-			{"level": "ERROR", "status": 200., "reason": "not retryable"},
+		"404 without a message": {[]roundTripFunc{responds(404, "")}, []string{
+			`ERROR attempt=1 status=404 duration=0s reason="not retryable"`,
 		}},
-		"canceled": {steps: []roundTripFunc{hangs}, ctx: func(ctx context.Context) (context.Context, context.CancelFunc) {
-			ctx, cancel := context.WithCancel(ctx)
-			time.AfterFunc(time.Second, cancel)
-			return ctx, cancel
-		}, want: []map[string]any{
-			{"level": "INFO", "status": 0., "reason": "context canceled"},
+		"malformed": {[]roundTripFunc{responds(200, "{}")}, []string{
+			`ERROR attempt=1 status=200 duration=0s error=text reason="not retryable"`,
+		}},
+		"canceled": {[]roundTripFunc{responds(503, "", "Retry-After", "2"), hangs}, []string{
+			"WARN attempt=1 status=503 duration=0s wait=2s",
+			`INFO attempt=2 status=0 duration=1s error=text reason="context canceled"`,
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var out bytes.Buffer
-				logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-				c := newClient(t, via(newScript(test.steps...)), client.WithObserver(client.LogAttempts(logger)),
-					client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2}))
-				ctx := t.Context()
-				if test.ctx != nil {
-					var cancel context.CancelFunc
-					ctx, cancel = test.ctx(ctx)
-					defer cancel()
+		inBubble(t, name, func(t *testing.T) {
+			var out bytes.Buffer
+			logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				switch {
+				case a.Key == slog.TimeKey:
+					return slog.Attr{}
+				case a.Key == "wait" && a.Value.Duration() > 0 && a.Value.Duration() <= 250*time.Millisecond:
+					return slog.String("wait", "random")
+				case a.Key == "error" && a.Value.String() != "":
+					return slog.String("error", "text")
 				}
-				_, _ = validate.call(ctx, c)
-				checkLog(t, &out, test.want)
-			})
+				return a
+			}}))
+			c := newClient(t, via(newScript(test.steps...)), client.WithObserver(client.LogAttempts(logger)), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2}))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			time.AfterFunc(3*time.Second, cancel)
+			_, _ = validate.call(ctx, c)
+			for _, want := range test.want {
+				level, attrs, _ := strings.Cut(want, " ")
+				want = "level=" + level + ` msg="oneloop attempt" operation=validateLinkToken ` + attrs
+				if got, _ := out.ReadString('\n'); got != want+"\n" {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			}
+			if out.Len() > 0 {
+				t.Errorf("there are more records than attempts: %s", out.String())
+			}
 		})
-	}
-}
-
-// checkLog compares records, ignoring the attributes that differ in every run.
-func checkLog(t *testing.T, records io.Reader, want []map[string]any) {
-	t.Helper()
-	dec := json.NewDecoder(records)
-	for i, want := range want {
-		var got map[string]any
-		if err := dec.Decode(&got); err != nil {
-			t.Fatal(err)
-		}
-		if d, ok := got["duration"].(float64); !ok || d < 0 {
-			t.Errorf("record %d: the duration is %v", i+1, got["duration"])
-		}
-		if _, ok := got["error"]; !ok && want["message"] == nil && want["level"] != "DEBUG" {
-			t.Errorf("record %d has no error attribute: %v", i+1, got)
-		}
-		if wait, ok := got["wait"]; ok {
-			got["waits"] = wait.(float64) > 0
-		}
-		for _, name := range []string{"time", "duration", "wait", "error"} {
-			delete(got, name)
-		}
-		want["msg"], want["operation"], want["attempt"] = "oneloop attempt", "validateLinkToken", float64(i+1)
-		if !maps.Equal(got, want) {
-			t.Errorf("record %d: got %v, want %v", i+1, got, want)
-		}
-	}
-	if dec.More() {
-		t.Error("there are more records than attempts")
 	}
 }

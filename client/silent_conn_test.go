@@ -77,21 +77,21 @@ const attemptTimeout = 1500 * time.Millisecond
 // When the existing connections stop responding, at most one call may fail, and not
 // one for each connection.
 func TestSilentConnections(t *testing.T) {
+	t.Parallel()
 	secure := serve(t, http.HandlerFunc(slowly), http2, func(s *httptest.Server) {
 		s.TLS.CurvePreferences = []tls.CurveID{tls.X25519} // cheaper than the default
 	})
 	plain := serve(t, http.HandlerFunc(slowly))
-	setDefaultTransport(t, secure.Client().Transport) // the Clients' own transports are copies of it
-	var wg sync.WaitGroup                             // t.Parallel runs at most one subtest per core at a time
+	var wg sync.WaitGroup // t.Parallel runs at most one subtest per core at a time
 	for name, test := range map[string]struct {
 		policy     client.RetryPolicy
-		opts       []client.Option
+		timeout    time.Duration
 		goroutines int
 	}{
-		"one goroutine":                  {client.RetryPolicy{AttemptTimeout: attemptTimeout}, nil, 1},
-		"one goroutine, without retries": {client.RetryPolicy{AttemptTimeout: attemptTimeout, MaxAttempts: 1}, nil, 1},
-		"30 goroutines":                  {client.RetryPolicy{AttemptTimeout: attemptTimeout}, nil, 30},
-		"the call's own timeout":         {client.RetryPolicy{}, []client.Option{client.WithTimeout(attemptTimeout)}, 1},
+		"one goroutine":                  {client.RetryPolicy{AttemptTimeout: attemptTimeout}, 0, 1},
+		"one goroutine, without retries": {client.RetryPolicy{AttemptTimeout: attemptTimeout, MaxAttempts: 1}, 0, 1},
+		"30 goroutines":                  {client.RetryPolicy{AttemptTimeout: attemptTimeout}, 0, 30},
+		"the call's own timeout":         {client.RetryPolicy{}, attemptTimeout, 1},
 	} {
 		for protocol, server := range map[string]*httptest.Server{"http": plain, "https": secure} {
 			wg.Go(func() {
@@ -99,7 +99,7 @@ func TestSilentConnections(t *testing.T) {
 					policy := test.policy
 					policy.BaseDelay, policy.MaxDelay = time.Millisecond, time.Millisecond
 					relay := newDeafRelay(t, server.Listener.Addr().String())
-					c := newClient(t, append(test.opts, client.WithBaseURL(protocol+"://"+relay.addr), client.WithRetryPolicy(policy))...)
+					c := newClient(t, client.WithTimeout(test.timeout), client.WithBaseURL(protocol+"://"+relay.addr), client.WithRetryPolicy(policy))
 					for i := 0; failedCalls(t, c, max(test.goroutines, 10), 1) > 0; i++ { // opens several connections
 						if i == 5 {
 							t.Fatal("calls failed before the connections stopped responding")
@@ -118,6 +118,27 @@ func TestSilentConnections(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+// A transport that was replaced because its connections are silent must not keep
+// them open.
+func TestReplacedTransportConnections(t *testing.T) {
+	t.Parallel()
+	var all, open atomic.Int64
+	server := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), http2, countConns(&all, &open))
+	c := newClient(t, client.WithBaseURL(server.URL), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1, AttemptTimeout: 50 * time.Millisecond}))
+	for range 10 { // only a timeout on a reused connection replaces the transport
+		if _, err := validate.call(t.Context(), c); err == nil {
+			t.Fatal("the call succeeded")
+		}
+	}
+	if all.Load() < 3 {
+		t.Fatalf("%d connections, want at least 3", all.Load())
+	}
+	c.CloseIdleConnections()
+	if !eventually(func() bool { return open.Load() <= 1 }) {
+		t.Fatalf("%d of %d connections are still open", open.Load(), all.Load())
+	}
 }
 
 // slowly responds after a delay, so that concurrent calls over HTTP/1.1 need several

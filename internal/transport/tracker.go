@@ -24,12 +24,12 @@ const minSilence = 500 * time.Millisecond
 
 // connections is what a tracker knows about the connections of a request.
 type connections struct {
-	none   bool     // net/http asked for one and got none, so nothing was sent
-	last   net.Conn // the latest one
-	reused bool     // whether it had been used before
-	opened int      // how many were not idle, since the latest response
-	idle   int      // how many were idle, since the latest response
-	gaveUp bool     // whether the request was canceled because of maxConnections
+	got, none bool     // whether net/http got one; whether it only asked for one, so that nothing was sent
+	last      net.Conn // the latest one
+	reused    bool     // whether it had been used before
+	opened    int      // how many were not idle, since the latest response
+	idle      int      // how many were idle, since the latest response
+	gaveUp    bool     // whether the request was canceled because of maxConnections
 }
 
 // suspect reports whether a request that ended without a response, with err, casts
@@ -61,7 +61,7 @@ func newTracker(own *ownTransport, cancel context.CancelFunc) *tracker {
 		GetConn: func(string) {
 			t.mu.Lock()
 			defer t.mu.Unlock()
-			t.none = t.last == nil
+			t.none = !t.got
 			if t.opened >= maxConnections {
 				t.gaveUp = true
 				cancel()
@@ -76,10 +76,10 @@ func newTracker(own *ownTransport, cancel context.CancelFunc) *tracker {
 			switch {
 			case info.WasIdle:
 				t.idle++
-			case info.Conn != t.last: // over HTTP/2, a refused stream stays on its connection
+			case !info.Reused || info.Conn != t.last: // over HTTP/2, a refused stream stays on its connection
 				t.opened++
 			}
-			t.none, t.last, t.reused = false, info.Conn, info.Reused
+			t.got, t.none, t.last, t.reused = true, false, info.Conn, info.Reused
 		},
 		GotFirstResponseByte: func() { // a transport that retries has received a response
 			t.mu.Lock()

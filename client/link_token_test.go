@@ -1,14 +1,13 @@
 package client_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"encoding/json"
 
 	"github.com/oneloop-ai/oneloop-go/client"
 )
@@ -22,7 +21,6 @@ const longestToken = 2048
 func goodTokens() map[string]string {
 	tokens := map[string]string{
 		"the alphabet":    tokenAlphabet,
-		"the longest":     strings.Repeat("t", longestToken),
 		"three dots":      "...",
 		"dots inside":     "a..b",
 		"begins with dot": ".a",
@@ -47,6 +45,7 @@ func badTokens() map[string]string {
 		"%2e%2e%2fadmin":     "%2e%2e%2fadmin",
 		"%252e%252e":         "%252e%252e",
 		"é":                  "lt_é",
+		"C1 control":         "lt_\u0085",
 		"a fullwidth dot":    "\uff0e\uff0e",
 		"U+2028":             "lt_\u2028",
 		"U+FFFD":             "lt_\ufffd",
@@ -57,6 +56,7 @@ func badTokens() map[string]string {
 		if char := string([]byte{byte(b)}); !strings.Contains(tokenAlphabet, char) {
 			tokens[fmt.Sprintf("%q alone", char)] = char
 			tokens[fmt.Sprintf("%q inside", char)] = "lt_" + char + "1"
+			tokens[fmt.Sprintf("%q at the start", char)] = char + "lt_1"
 			tokens[fmt.Sprintf("%q at the end", char)] = "lt_" + char
 		}
 	}
@@ -86,15 +86,16 @@ func TestLinkTokenAlphabet(t *testing.T) {
 	}
 	requests.Store(0)
 	for name, token := range badTokens() {
-		_, err := c.ValidateLinkToken(t.Context(), token)
-		if !errors.Is(err, client.ErrInvalidLinkToken) {
-			t.Errorf("%s: got %v, want ErrInvalidLinkToken", name, err)
-		} else if len(token) > 1 && token != ".." && strings.Contains(err.Error(), token) {
-			t.Errorf("%s: %q shows the token", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			validation, err := c.ValidateLinkToken(t.Context(), token)
+			checkRejected(t, err, client.ErrInvalidLinkToken, "linkToken", token)
+			if validation != nil || errors.Is(err, client.ErrInvalidArgument) {
+				t.Errorf("got %v, %v, want no result and no ErrInvalidArgument", validation, err)
+			}
+		})
 	}
 	if requests.Load() != 0 {
-		t.Errorf("%d requests were sent for refused tokens", requests.Load())
+		t.Errorf("%d requests were sent for rejected tokens", requests.Load())
 	}
 }
 
@@ -102,29 +103,61 @@ func TestLinkTokenAlphabet(t *testing.T) {
 // incompatibility is noticed before a user has such a token.
 func TestGeneratedLinkTokenAlphabet(t *testing.T) {
 	t.Parallel()
-	respondWith := func(token string) *script {
-		body, err := json.Marshal(map[string]any{"token": token, "expiresAt": 1893456000})
+	generates := func(token string) roundTripFunc {
+		literal, err := json.Marshal(token)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return newScript(responds(200, string(body)))
+		return responds(200, withField(t, generated, "token", string(literal)))
 	}
 	for name, token := range goodTokens() {
-		got, err := newClient(t, via(respondWith(token)), quick).GenerateLinkToken(t.Context(), testRequest)
+		got, err := newClient(t, via(generates(token))).GenerateLinkToken(t.Context(), testRequest)
 		if err != nil || got.Token != token {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	for name, token := range badTokens() {
-		s := respondWith(token)
-		got, err := newClient(t, via(s), quick).GenerateLinkToken(t.Context(), testRequest)
-		if got != nil || !errors.Is(err, client.ErrMalformedResponse) {
-			t.Errorf("%s: got %v, want ErrMalformedResponse", name, err)
-		} else if len(token) > 2 && strings.Contains(err.Error(), token) {
-			t.Errorf("%s: %q shows the token", name, err)
-		}
-		if s.attempts() != 1 {
-			t.Errorf("%s: %d attempts, want 1", name, s.attempts())
-		}
+		t.Run(name, func(t *testing.T) {
+			err := malformed(t, generate, "token", generates(token))
+			checkRejected(t, err, client.ErrMalformedResponse, "token", token)
+		})
 	}
+}
+
+// A token that is not rejected must reach the server as one path segment, and
+// decode to the same bytes.
+func FuzzLinkTokenPath(f *testing.F) {
+	for _, seed := range []string{
+		testToken, tokenAlphabet, "a", "...", "....", "%2e%2e", "%2F", "%", "%zz", "a b", "a+b", "a%20b", "?q=1", "#f", "a;b,c", "a:b@c",
+		"*", "!$&'()=~", "é", "日本語", "\u202e", "\ufeff", "😀", `"<>`, "{token}", "%s%d", "[::1]", "a=b&c", "/", `\`, "..", "\x00", "\xff",
+	} {
+		f.Add(seed)
+	}
+	var path atomic.Value
+	server := serve(f, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path.Store([2]string{r.URL.Path, r.RequestURI})
+		respondOK(w, r)
+	}))
+	c := newClient(f, client.WithBaseURL(server.URL+"/base"))
+	const prefix = "/base/api/v1/link-token/"
+	f.Fuzz(func(t *testing.T, token string) {
+		path.Store([2]string{})
+		_, err := c.ValidateLinkToken(t.Context(), token)
+		got := path.Load().([2]string)
+		if token == "" || token == "." || token == ".." || len(token) > longestToken || strings.Trim(token, tokenAlphabet) != "" {
+			if !errors.Is(err, client.ErrInvalidLinkToken) || got[0] != "" {
+				t.Fatalf("%q: got %v and a request for %q, want ErrInvalidLinkToken and no request", token, err, got[0])
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", token, err)
+		}
+		if got[0] != prefix+token {
+			t.Fatalf("%q arrived as %q", token, got[0])
+		}
+		if segment := strings.TrimPrefix(got[1], prefix); strings.ContainsAny(segment, "/?#") {
+			t.Fatalf("%q was sent as %q, which is not a single path segment", token, segment)
+		}
+	})
 }
