@@ -150,19 +150,6 @@ func TestOn(t *testing.T) {
 	})
 }
 
-// status returns the status of the response that a call received: 200 if err is nil,
-// and 0 if there was no response.
-func status(err error) int {
-	var e *client.ErrorResponse
-	switch {
-	case err == nil:
-		return 200
-	case errors.As(err, &e):
-		return e.StatusCode
-	}
-	return 0
-}
-
 // On and Always do not change the fault that they are called on.
 func TestFaultsAreValues(t *testing.T) {
 	once503 := clienttest.Status(503)

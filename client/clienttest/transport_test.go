@@ -1,6 +1,7 @@
 package clienttest_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -8,9 +9,12 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
@@ -170,4 +174,45 @@ func TestCutRecorder(t *testing.T) {
 	}()
 	api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	t.Error("ServeHTTP did not panic")
+}
+
+func TestContextDone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://oneloop.example/api/v1/link-token/t", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := clienttest.NewAPI()
+	if _, err := api.RoundTrip(req); !errors.Is(err, context.Canceled) || len(api.Requests()) != 0 {
+		t.Errorf("got %v and %d requests", err, len(api.Requests()))
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				for range 10 {
+					token, err := c.GenerateLinkToken(t.Context(), request)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					api.Advance(time.Nanosecond)
+					api.Queue(clienttest.Delay(0))
+					if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || !v.Valid {
+						t.Errorf("got %+v, %v", v, err)
+					}
+					api.Revoke(token.Token)
+					_ = api.Requests()
+				}
+			})
+		}
+		wg.Wait()
+		if got := len(api.Requests()); got != 640 {
+			t.Errorf("Requests returned %d requests, want 640", got)
+		}
+	})
 }

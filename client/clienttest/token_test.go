@@ -1,0 +1,139 @@
+package clienttest_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+)
+
+func TestGeneratedTokenValidates(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		token := mustGenerate(t, c)
+		got, err := c.ValidateLinkToken(t.Context(), token.Token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := client.LinkTokenValidation{Valid: true, ExpiresAt: token.ExpiresAt, WorkspaceID: "w1", CustomerID: "c1", ExternalBillingID: "b1"}
+		if *got != want {
+			t.Errorf("got %+v, want %+v", *got, want)
+		}
+		if other := mustGenerate(t, c); other.Token == token.Token {
+			t.Error("two link tokens are equal")
+		}
+	})
+}
+
+func TestExpiry(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		token := mustGenerate(t, c)
+		for _, step := range []struct {
+			advance time.Duration
+			valid   bool
+		}{{0, true}, {14 * time.Minute, true}, {time.Minute, false}, {-time.Minute, true}} {
+			api.Advance(step.advance)
+			v, err := c.ValidateLinkToken(t.Context(), token.Token)
+			if err != nil || v.Valid != step.valid || v.CustomerID != "c1" {
+				t.Errorf("after %v more: got %+v, %v, want valid %t", step.advance, v, err, step.valid)
+			}
+		}
+	})
+}
+
+func TestClockAndLifetime(t *testing.T) {
+	for _, now := range []time.Time{
+		time.Unix(0, 0), time.Unix(90_000_000, 0), time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+	} {
+		api := clienttest.NewAPI(clienttest.WithLifetime(time.Hour), clienttest.WithClock(func() time.Time { return now }))
+		c := newClient(t, api)
+		if got, want := mustGenerate(t, c).ExpiresAt, now.Add(time.Hour); !got.Equal(want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	expired := clienttest.NewAPI(clienttest.WithLifetime(0))
+	c := newClient(t, expired)
+	if v, err := c.ValidateLinkToken(t.Context(), mustGenerate(t, c).Token); err != nil || v.Valid {
+		t.Errorf("got %+v, %v, want a token that has already expired", v, err)
+	}
+
+	const centuries = 200 * 365 * 24 * time.Hour // twice that is more than the longest Duration
+	api := clienttest.NewAPI(clienttest.WithLifetime(centuries))
+	api.Advance(centuries)
+	if got, want := mustGenerate(t, newClient(t, api)).ExpiresAt, time.Now().Add(centuries); got.Before(want) {
+		t.Errorf("got %v, want centuries after %v", got, want)
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		token := mustGenerate(t, c)
+		if !api.Revoke(token.Token) || api.Revoke("another") {
+			t.Error("Revoke returned false for a generated token, or true for another one")
+		}
+		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid {
+			t.Errorf("got %+v, %v, want an invalid token", v, err)
+		}
+	})
+}
+
+func TestExpire(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		token, other := mustGenerate(t, c), mustGenerate(t, c)
+		if !api.Expire(token.Token) || api.Expire("another") {
+			t.Error("Expire returned false for a generated token, or true for another one")
+		}
+		v, err := c.ValidateLinkToken(t.Context(), token.Token)
+		if err != nil || v.Valid || v.ExpiresAt.After(time.Now()) || v.CustomerID != "c1" {
+			t.Errorf("got %+v, %v, want a token that has expired", v, err)
+		}
+		api.Advance(-time.Hour)
+		if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid {
+			t.Errorf("an hour earlier: got %+v, %v, want it to remain expired", v, err)
+		}
+		api.Advance(time.Hour)
+		if v, err := c.ValidateLinkToken(t.Context(), other.Token); err != nil || !v.Valid || !v.ExpiresAt.Equal(other.ExpiresAt) {
+			t.Errorf("other token: got %+v, %v, want it unchanged", v, err)
+		}
+	})
+}
+
+// Expire does not change the expiry of an expired token, and never sets one before
+// 1970, which the contract does not allow.
+func TestExpireLimits(t *testing.T) {
+	now := time.Unix(-60, 0)
+	api := clienttest.NewAPI(clienttest.WithClock(func() time.Time { return now }))
+	c := newClient(t, api)
+	token := mustGenerate(t, c)
+	api.Expire(token.Token)
+	if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid || v.ExpiresAt.Unix() != 1 {
+		t.Errorf("before 1970: got %+v, %v, want expiry at Unix time 1", v, err)
+	}
+	token = mustGenerate(t, c)
+	api.Advance(24 * time.Hour)
+	api.Expire(token.Token)
+	if v, err := c.ValidateLinkToken(t.Context(), token.Token); err != nil || v.Valid || !v.ExpiresAt.Equal(token.ExpiresAt) {
+		t.Errorf("after its expiry: got %+v, %v, want expiry at %v", v, err, token.ExpiresAt)
+	}
+}
+
+func TestUnknownToken(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		if _, err := c.ValidateLinkToken(t.Context(), "lt_unknown"); !errors.Is(err, client.ErrBadRequest) {
+			t.Errorf("got %v, want ErrBadRequest", err)
+		}
+	})
+}
+
+// A clock that calls the API must not cause a deadlock.
+func TestClockMayCallTheAPI(t *testing.T) {
+	var api *clienttest.API
+	api = clienttest.NewAPI(clienttest.WithClock(func() time.Time {
+		return time.Now().Add(time.Duration(len(api.Requests())) * time.Second)
+	}))
+	c := newClient(t, api)
+	if v, err := c.ValidateLinkToken(t.Context(), mustGenerate(t, c).Token); err != nil || !v.Valid {
+		t.Errorf("got %+v, %v", v, err)
+	}
+}
