@@ -17,8 +17,8 @@ const SDKKey = "sdk_test"
 // defaultLifetime is arbitrary: Oneloop does not document how long link tokens live.
 const defaultLifetime = 15 * time.Minute
 
-// An API is a fake of the Oneloop API. It is an http.Handler and an
-// http.RoundTripper, which share their state. It is safe for concurrent use. Create
+// An API is an in-memory fake of the Oneloop API. It is an [http.Handler] and an
+// [http.RoundTripper], which share their state. It is safe for concurrent use. Create
 // one with [NewAPI].
 type API struct {
 	lifetime  time.Duration
@@ -40,21 +40,21 @@ type linkToken struct {
 	ended     bool // revoked, or made to expire
 }
 
-// An Option configures an API.
+// An Option configures an [API].
 type Option func(*API)
 
 // WithLifetime sets how long link tokens live. The default is 15 minutes. With zero
 // or less, they are expired from the start.
 func WithLifetime(d time.Duration) Option { return func(a *API) { a.lifetime = d } }
 
-// WithClock sets the clock by which link tokens expire. The default is time.Now.
+// WithClock sets the clock by which link tokens expire. The default is [time.Now].
 func WithClock(now func() time.Time) Option { return func(a *API) { a.now = now } }
 
 // WithSDKKey sets the SDK key that the API accepts. The default is [SDKKey]. With "",
 // the API accepts no key.
 func WithSDKKey(key string) Option { return func(a *API) { a.sdkKey = key } }
 
-// NewAPI returns an API without link tokens.
+// NewAPI returns an [API] without link tokens.
 func NewAPI(opts ...Option) *API {
 	a := &API{lifetime: defaultLifetime, now: time.Now, sdkKey: SDKKey, tokens: map[string]*linkToken{}}
 	for _, opt := range opts {
@@ -67,8 +67,8 @@ func NewAPI(opts ...Option) *API {
 	return a
 }
 
-// HTTPClient returns an http.Client that sends all requests to a, whatever their
-// host:
+// HTTPClient returns an [http.Client] that sends all requests to a, regardless of
+// their host:
 //
 //	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
 func (a *API) HTTPClient() *http.Client { return &http.Client{Transport: a} }
@@ -83,7 +83,7 @@ func (a *API) SetSDKKey(key string) {
 
 // Advance moves the clock forward by d, or back if d is negative. Tokens that are
 // generated afterwards also expire later by d. To make a single token expire, use
-// Expire.
+// [API.Expire].
 func (a *API) Advance(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -92,7 +92,7 @@ func (a *API) Advance(d time.Duration) {
 
 // Expire makes linkToken expire now, unless it already has. It does not move the
 // clock. Validating the token then returns an ExpiresAt in the past, unlike after
-// Revoke. Expire returns false if a did not generate linkToken.
+// [API.Revoke]. Expire returns false if a did not generate linkToken.
 func (a *API) Expire(linkToken string) bool {
 	if a.misuse() != "" { // a has never generated a token
 		return false
@@ -124,7 +124,7 @@ func (a *API) Revoke(linkToken string) bool {
 }
 
 // Requests returns all requests that a has received, oldest first. They include
-// requests that a refused or that met a fault.
+// requests that a rejected, or to which a fault applied.
 func (a *API) Requests() []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -146,7 +146,7 @@ func (a *API) misuse() string {
 
 // serve returns the response to r, or an error if its connection must be cut.
 func (a *API) serve(r *http.Request) (response, error) {
-	request, refusal := read(r)
+	request, rejection := read(r)
 	if r.Body != nil { // net/http doesn't notice a disconnect before the body is read
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
@@ -155,7 +155,7 @@ func (a *API) serve(r *http.Request) (response, error) {
 	}
 	if fault, ok := a.record(request); ok {
 		if fault.late {
-			a.respond(r, request, refusal)
+			a.respond(r, request, rejection)
 		}
 		switch resp, err := fault.strike(r.Context()); {
 		case err != nil:
@@ -164,7 +164,7 @@ func (a *API) serve(r *http.Request) (response, error) {
 			return *resp, nil
 		}
 	}
-	return a.respond(r, request, refusal), nil
+	return a.respond(r, request, rejection), nil
 }
 
 // record stores the request, and returns the fault for it, if there is one.
@@ -184,14 +184,14 @@ func (a *API) record(r Request) (fault Fault, ok bool) {
 }
 
 // respond processes a request as if there were no faults.
-func (a *API) respond(r *http.Request, request Request, refusal *response) response {
+func (a *API) respond(r *http.Request, request Request, rejection *response) response {
 	switch {
-	case refusal != nil && request.Operation == "":
-		return *refusal
+	case rejection != nil && request.Operation == "":
+		return *rejection
 	case !a.authorized(r):
 		return errorResponse(http.StatusUnauthorized, "invalid SDK key")
-	case refusal != nil:
-		return *refusal
+	case rejection != nil:
+		return *rejection
 	case request.Operation == generateLinkToken:
 		return a.generate(request)
 	default:

@@ -1,11 +1,11 @@
-// Package clienttest provides a fake of the Oneloop API in memory, for tests of code
+// Package clienttest provides an in-memory fake of the Oneloop API, for tests of code
 // that calls Oneloop and for programs that run offline.
 //
 // An [API] keeps state. A link token that it generated is valid, with the same
 // customer, workspace and billing id, until it expires or is revoked. It accepts
 // one SDK key, by default [SDKKey], and responds with 401 to any other. It opens no
 // sockets on its own, imports only the standard library, and works in a
-// testing/synctest bubble, where it and the retries of package client use the
+// [testing/synctest] bubble, where it and the retries of package client use the
 // bubble's clock.
 //
 // Oneloop doesn't document everything. The fake responds with 400 to a malformed body
@@ -28,8 +28,8 @@
 //
 // A 200 must have a JSON Content-Type. httpmock.NewJsonResponder sets it, and
 // httpmock.NewStringResponder does not. httpmock.Activate requires no option, and also
-// affects existing Clients. httpmock.ActivateNonDefault modifies an http.Client: call
-// it before you pass the http.Client to client.New.
+// affects existing Clients. httpmock.ActivateNonDefault modifies an [http.Client]: call
+// it before you pass the [http.Client] to client.New.
 //
 // An interface of your own, as in the example "interface". Use it to test your own
 // logic, if all you need from Oneloop is a value or an error. You can construct the
@@ -39,7 +39,7 @@
 // # Outages
 //
 // A fault with [Fault.Always] lasts until [API.ClearFaults]. The client retries and
-// waits, so run such a test in a testing/synctest bubble, where waits take no time;
+// waits, so run such a test in a [testing/synctest] bubble, where waits take no time;
 // see the example "outage". Don't use sockets in a bubble: while a goroutine reads
 // from one, the bubble's clock does not advance.
 //
@@ -47,7 +47,7 @@
 //
 // httptest.NewServer(api) serves the fake on a free port, and
 // http.ListenAndServe("127.0.0.1:8090", api) on a fixed one. For tests in other
-// languages, the command examples/fakeapi of this module runs the fake as a process,
+// languages, the command examples/fakeapi of this module is a standalone fake server
 // with endpoints for its clock, faults, tokens, key and requests.
 //
 // # Misuse

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A Fault makes one request fail. Create faults with the functions of this package;
-// the zero Fault is misuse.
+// A Fault changes how an [API] responds, by default to one request. Create faults with
+// the functions of this package, and pass them to [API.Queue]; the zero Fault is misuse.
 type Fault struct {
 	// effect returns the response, or an error if the connection must be cut. If it
 	// returns neither, the API responds as usual.
@@ -49,8 +49,9 @@ func (f Fault) Always() Fault {
 }
 
 // Queue appends faults to the queue. For each request, the first matching fault in
-// the queue applies. It is then removed, unless it was created with Always. A fault
-// matches every request, even for an unknown path, unless it was created with On.
+// the queue applies. It is then removed, unless it was created with [Fault.Always]. A
+// fault matches every request, even for an unknown path, unless it was created with
+// [Fault.On].
 func (a *API) Queue(faults ...Fault) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,7 +72,7 @@ func Status(status int) Fault {
 	return Response(status, nil, string(errorResponse(status, http.StatusText(status)).body))
 }
 
-// StatusRetryAfter is like Status, but adds a Retry-After header with after in
+// StatusRetryAfter is like [Status], but adds a Retry-After header with after in
 // seconds, rounded up. If after is negative, the header is 0.
 func StatusRetryAfter(status int, after time.Duration) Fault {
 	seconds := int64(max(0, after) / time.Second)
@@ -107,7 +108,8 @@ func Cut() Fault {
 }
 
 // CutResponse lets the API process the request, and then closes the connection instead
-// of responding. For generateLinkToken, this leaves a link token that nobody knows.
+// of responding. For generateLinkToken, this leaves a link token that no caller
+// received.
 func CutResponse() Fault {
 	return Fault{effect: reset, late: true}
 }

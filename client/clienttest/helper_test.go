@@ -62,19 +62,19 @@ func send(t *testing.T, api *clienttest.API, method, path, authorization, conten
 	req.Header.Set("Content-Type", contentType)
 	w := httptest.NewRecorder()
 	api.ServeHTTP(w, req)
-	var refusal struct {
+	var rejection struct {
 		Error struct {
 			Code    int
 			Message string
 		}
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &refusal); err != nil {
+	if err := json.Unmarshal(w.Body.Bytes(), &rejection); err != nil {
 		t.Fatalf("%s %s: %v in %s", method, path, err, w.Body)
 	}
-	if w.Code != 200 && (refusal.Error.Code != w.Code || refusal.Error.Message == "") {
+	if w.Code != 200 && (rejection.Error.Code != w.Code || rejection.Error.Message == "") {
 		t.Errorf("%s %s: got %d %s, want the API's error format", method, path, w.Code, w.Body)
 	}
-	return w.Code, refusal.Error.Message
+	return w.Code, rejection.Error.Message
 }
 
 // status returns the status of the response that a call received: 200 if err is nil,

@@ -16,7 +16,7 @@ const (
 	validateLinkToken = "validateLinkToken"
 )
 
-// A Request describes a request that an API received. Fields that could not be read
+// A Request describes a request that an [API] received. Fields that could not be read
 // are empty. It does not contain the SDK key.
 type Request struct {
 	// "generateLinkToken" or "validateLinkToken"; "" for any other request.
@@ -31,12 +31,12 @@ type Request struct {
 	LinkToken string `json:"linkToken,omitempty"`
 }
 
-// read returns the operation and the arguments of r, whatever its base path. If r is
-// not acceptable, read also returns the response that refuses it.
+// read returns the operation and the arguments of r, regardless of its base path. If r
+// is not acceptable, read also returns the response that says so.
 func read(r *http.Request) (Request, *response) {
-	refuse := func(request Request, status int, message string) (Request, *response) {
-		refusal := errorResponse(status, message)
-		return request, &refusal
+	reject := func(request Request, status int, message string) (Request, *response) {
+		rejection := errorResponse(status, message)
+		return request, &rejection
 	}
 	const path = "/api/v1/link-token"
 	escaped := r.URL.EscapedPath()
@@ -46,18 +46,18 @@ func read(r *http.Request) (Request, *response) {
 	case r.Method == http.MethodPost && rest == path[1:]:
 		request, problem := readGenerate(r)
 		if problem != "" {
-			return refuse(request, http.StatusBadRequest, problem)
+			return reject(request, http.StatusBadRequest, problem)
 		}
 		return request, nil
 	case r.Method == http.MethodGet && isToken && segment != "" && !strings.Contains(segment, "/"):
 		token, err := url.PathUnescape(segment)
 		request := Request{Operation: validateLinkToken, LinkToken: token}
 		if err != nil {
-			return refuse(request, http.StatusBadRequest, "the path does not decode")
+			return reject(request, http.StatusBadRequest, "the path does not decode")
 		}
 		return request, nil
 	default:
-		return refuse(Request{}, http.StatusNotFound, "no such operation")
+		return reject(Request{}, http.StatusNotFound, "no such operation")
 	}
 }
 

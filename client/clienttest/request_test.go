@@ -43,7 +43,7 @@ func TestSDKKeys(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestRejections(t *testing.T) {
 	const (
 		good = "Bearer " + clienttest.SDKKey
 		path = "/api/v1/link-token"
