@@ -21,9 +21,8 @@ const defaultLifetime = 15 * time.Minute
 // [http.RoundTripper], which share their state. It is safe for concurrent use. Create
 // one with [NewAPI].
 type API struct {
-	lifetime  time.Duration
-	now       func() time.Time
-	nilOption bool
+	lifetime time.Duration
+	now      func() time.Time
 
 	mu       sync.Mutex
 	sdkKey   string
@@ -48,19 +47,24 @@ type Option func(*API)
 func WithLifetime(d time.Duration) Option { return func(a *API) { a.lifetime = d } }
 
 // WithClock sets the clock by which link tokens expire. The default is [time.Now].
-func WithClock(now func() time.Time) Option { return func(a *API) { a.now = now } }
+// WithClock panics if now is nil.
+func WithClock(now func() time.Time) Option {
+	if now == nil {
+		panic("clienttest: WithClock: nil function")
+	}
+	return func(a *API) { a.now = now }
+}
 
 // WithSDKKey sets the SDK key that the API accepts. The default is [SDKKey]. With "",
 // the API accepts no key.
 func WithSDKKey(key string) Option { return func(a *API) { a.sdkKey = key } }
 
-// NewAPI returns an [API] without link tokens.
+// NewAPI returns an [API] without link tokens. It panics if an option is nil.
 func NewAPI(opts ...Option) *API {
 	a := &API{lifetime: defaultLifetime, now: time.Now, sdkKey: SDKKey, tokens: map[string]*linkToken{}}
 	for _, opt := range opts {
 		if opt == nil {
-			a.nilOption = true
-			continue
+			panic("clienttest: NewAPI: nil Option")
 		}
 		opt(a)
 	}
@@ -94,9 +98,6 @@ func (a *API) Advance(d time.Duration) {
 // clock. Validating the token then returns an ExpiresAt in the past, unlike after
 // [API.Revoke]. Expire returns false if a did not generate linkToken.
 func (a *API) Expire(linkToken string) bool {
-	if a.misuse() != "" { // a has never generated a token
-		return false
-	}
 	now := a.now() // before locking, because a test's clock may call a
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -107,7 +108,6 @@ func (a *API) Expire(linkToken string) bool {
 	t.ended = true
 	if now = now.Add(a.advanced); now.Before(t.expiresAt) {
 		t.epoch, t.expiresAt = epoch(now)
-		t.epoch = max(t.epoch, 1) // the contract's minimum
 	}
 	return true
 }
@@ -131,33 +131,17 @@ func (a *API) Requests() []Request {
 	return slices.Clone(a.requests)
 }
 
-// misuse says how a was created incorrectly. It returns "" if it was not.
-func (a *API) misuse() string {
-	switch {
-	case a.tokens == nil:
-		return "the API was not made with NewAPI"
-	case a.nilOption:
-		return "NewAPI was given a nil Option"
-	case a.now == nil:
-		return "WithClock was given nil"
-	}
-	return ""
-}
-
 // serve returns the response to r, or an error if its connection must be cut.
 func (a *API) serve(r *http.Request) (response, error) {
 	request, rejection := read(r)
 	if r.Body != nil { // net/http doesn't notice a disconnect before the body is read
 		_, _ = io.Copy(io.Discard, r.Body)
 	}
-	if what := a.misuse(); what != "" {
-		return misuseResponse(what), nil
-	}
 	if fault, ok := a.record(request); ok {
 		if fault.late {
 			a.respond(r, request, rejection)
 		}
-		switch resp, err := fault.strike(r.Context()); {
+		switch resp, err := fault.effect(r.Context()); {
 		case err != nil:
 			return response{}, err
 		case resp != nil:
@@ -209,21 +193,23 @@ func (a *API) authorized(r *http.Request) bool {
 }
 
 func (a *API) generate(r Request) response {
-	now := a.now() // before locking, because a test's clock may call a
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	expiresAt := now.Add(a.advanced).Add(a.lifetime) // their sum may exceed a Duration
-	if expiresAt.Unix() <= 0 || expiresAt.UTC().Year() > 9999 {
-		return misuseResponse("a link token would expire before 1970 or after 9999")
-	}
-	token := "lt_test_" + rand.Text()
-	t := &linkToken{owner: r}
-	t.epoch, t.expiresAt = epoch(expiresAt)
-	a.tokens[token] = t
+	token, expiresAt := a.issue(r)
 	return jsonResponse(http.StatusOK, struct {
 		Token     string `json:"token"`
 		ExpiresAt int64  `json:"expiresAt"`
-	}{token, t.epoch})
+	}{token, expiresAt})
+}
+
+// issue returns a new link token, and its expiry as sent in responses.
+func (a *API) issue(owner Request) (string, int64) {
+	now := a.now() // before locking, because a test's clock may call a
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := &linkToken{owner: owner}
+	t.epoch, t.expiresAt = epoch(now.Add(a.advanced).Add(a.lifetime)) // their sum may exceed a Duration
+	token := "lt_test_" + rand.Text()
+	a.tokens[token] = t
+	return token, t.epoch
 }
 
 func (a *API) validate(r Request) response {
@@ -249,10 +235,22 @@ func (a *API) validate(r Request) response {
 	})
 }
 
+// The expiries that the contract and JSON allow.
+var (
+	earliest = time.Unix(1, 0)
+	latest   = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
 // epoch converts t to the number used in responses, and returns that number and the
 // time it represents. The number is in milliseconds. For times before March 1973 it
 // is in seconds, because package client takes such small numbers for seconds.
 func epoch(t time.Time) (int64, time.Time) {
+	switch {
+	case t.Before(earliest):
+		t = earliest
+	case t.After(latest):
+		t = latest
+	}
 	if ms := t.UnixMilli(); ms >= 1e11 {
 		return ms, time.UnixMilli(ms)
 	}

@@ -52,8 +52,6 @@
 //
 // # Misuse
 //
-// If a test misuses the package, for example with a fault of status 99, the API
-// responds with a 501 and a message that begins with "clienttest:". The client does
-// not retry a 501. The API does not panic, because a panic in a goroutine of a server
-// could end the whole test program.
+// If a test misuses the package, for example with a fault of status 99, the function
+// that it called panics with a message that begins with "clienttest:".
 package clienttest

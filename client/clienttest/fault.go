@@ -4,13 +4,14 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 )
 
 // A Fault changes how an [API] responds, by default to one request. Create faults with
-// the functions of this package, and pass them to [API.Queue]; the zero Fault is misuse.
+// the functions of this package, and pass them to [API.Queue].
 type Fault struct {
 	// effect returns the response, or an error if the connection must be cut. If it
 	// returns neither, the API responds as usual.
@@ -20,22 +21,11 @@ type Fault struct {
 	always    bool
 }
 
-func (f Fault) strike(ctx context.Context) (*response, error) {
-	if f.effect == nil {
-		resp := misuseResponse("a zero Fault was queued")
-		return &resp, nil
-	}
-	return f.effect(ctx)
-}
-
 // On returns a copy of f that applies only to operation, which is
-// "generateLinkToken" or "validateLinkToken". If it is anything else, the fault
-// responds to the next request with a 501 that says so.
+// "generateLinkToken" or "validateLinkToken". It panics if operation is anything else.
 func (f Fault) On(operation string) Fault {
 	if operation != generateLinkToken && operation != validateLinkToken {
-		unknown := misused("Fault.On: unknown operation " + strconv.Quote(operation))
-		unknown.always = f.always
-		return unknown
+		panic("clienttest: On: unknown operation " + strconv.Quote(operation))
 	}
 	f.operation = operation
 	return f
@@ -51,8 +41,11 @@ func (f Fault) Always() Fault {
 // Queue appends faults to the queue. For each request, the first matching fault in
 // the queue applies. It is then removed, unless it was created with [Fault.Always]. A
 // fault matches every request, even for an unknown path, unless it was created with
-// [Fault.On].
+// [Fault.On]. Queue panics if a fault is the zero Fault.
 func (a *API) Queue(faults ...Fault) {
+	if slices.ContainsFunc(faults, func(f Fault) bool { return f.effect == nil }) {
+		panic("clienttest: Queue: zero Fault")
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults = append(a.faults, faults...)
@@ -67,7 +60,7 @@ func (a *API) ClearFaults() {
 }
 
 // Status responds with a status from 200 to 599, and with the API's error format as
-// the body.
+// the body. It panics if status is out of range.
 func Status(status int) Fault {
 	return Response(status, nil, string(errorResponse(status, http.StatusText(status)).body))
 }
@@ -86,18 +79,13 @@ func StatusRetryAfter(status int, after time.Duration) Fault {
 // Response responds with a status from 200 to 599 and with the given header and body.
 // The Content-Type is application/json unless header has one. If header has it
 // without a value ("Content-Type": nil), none is sent. Content-Length and
-// Transfer-Encoding in header are ignored. Response copies header.
+// Transfer-Encoding in header are ignored. Response copies header. It panics if status
+// is out of range.
 func Response(status int, header http.Header, body string) Fault {
 	if status < 200 || status > 599 {
-		return misused("a fault has status " + strconv.Itoa(status) + ", want 200 to 599")
+		panic("clienttest: status " + strconv.Itoa(status) + " is not from 200 to 599")
 	}
 	resp := newResponse(status, header, []byte(body))
-	return Fault{effect: func(context.Context) (*response, error) { return &resp, nil }}
-}
-
-// misused returns a fault that responds with the description of a misuse.
-func misused(what string) Fault {
-	resp := misuseResponse(what)
 	return Fault{effect: func(context.Context) (*response, error) { return &resp, nil }}
 }
 
@@ -127,8 +115,12 @@ func Silence() Fault {
 	}}
 }
 
-// Delay responds as usual after d, unless the request's context ends first.
+// Delay responds as usual after d, unless the request's context ends first. It panics
+// if d is negative.
 func Delay(d time.Duration) Fault {
+	if d < 0 {
+		panic("clienttest: Delay: negative duration " + d.String())
+	}
 	return Fault{effect: func(ctx context.Context) (*response, error) {
 		timer := time.NewTimer(d)
 		defer timer.Stop()

@@ -1,35 +1,36 @@
 package clienttest_test
 
 import (
-	"errors"
 	"testing"
-	"time"
 
-	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 )
 
-func TestMisuse(t *testing.T) {
-	clock := func(now time.Time) clienttest.Option { return clienttest.WithClock(func() time.Time { return now }) }
+func TestMisusePanics(t *testing.T) {
+	api := clienttest.NewAPI()
 	for name, test := range map[string]struct {
-		api  *clienttest.API
-		want string
+		misuse func()
+		want   string
 	}{
-		"WithClock(nil)": {clienttest.NewAPI(clienttest.WithClock(nil)), "clienttest: WithClock was given nil"},
-		"before 1970":    {clienttest.NewAPI(clock(time.Unix(-1e9, 0))), "clienttest: a link token would expire before 1970 or after 9999"},
-		"after 9999":     {clienttest.NewAPI(clock(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC))), "clienttest: a link token would expire before 1970 or after 9999"},
-		"nil option":     {clienttest.NewAPI(nil), "clienttest: NewAPI was given a nil Option"},
-		"zero API":       {new(clienttest.API), "clienttest: the API was not made with NewAPI"},
+		"nil option":           {func() { clienttest.NewAPI(clienttest.WithSDKKey("sdk_1"), nil) }, "clienttest: NewAPI: nil Option"},
+		"nil clock":            {func() { clienttest.WithClock(nil) }, "clienttest: WithClock: nil function"},
+		"status 0":             {func() { clienttest.Response(0, nil, "") }, "clienttest: status 0 is not from 200 to 599"},
+		"status 199":           {func() { clienttest.Status(199) }, "clienttest: status 199 is not from 200 to 599"},
+		"status 600":           {func() { clienttest.StatusRetryAfter(600, 0) }, "clienttest: status 600 is not from 200 to 599"},
+		"negative delay":       {func() { clienttest.Delay(-1) }, "clienttest: Delay: negative duration -1ns"},
+		"no operation":         {func() { clienttest.Cut().On("") }, `clienttest: On: unknown operation ""`},
+		"operation's method":   {func() { clienttest.Cut().On("ValidateLinkToken") }, `clienttest: On: unknown operation "ValidateLinkToken"`},
+		"zero Fault":           {func() { api.Queue(clienttest.Cut(), clienttest.Fault{}) }, "clienttest: Queue: zero Fault"},
+		"zero Fault, modified": {func() { api.Queue(clienttest.Fault{}.On("validateLinkToken").Always()) }, "clienttest: Queue: zero Fault"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newClient(t, test.api, once).GenerateLinkToken(t.Context(), request)
-			var e *client.ErrorResponse
-			if !errors.As(err, &e) || e.StatusCode != 501 || e.Message != test.want {
-				t.Errorf("got %v, want 501 with %q", err, test.want)
-			}
-			if test.api.Expire("lt_1") || test.api.Revoke("lt_1") {
-				t.Error("Expire or Revoke returned true for an unknown token")
-			}
+			defer func() {
+				if got := recover(); got != test.want {
+					t.Errorf("got panic %v, want %q", got, test.want)
+				}
+			}()
+			test.misuse()
 		})
 	}
+	mustGenerate(t, newClient(t, api, once)) // nothing was queued
 }

@@ -64,9 +64,3 @@ func errorResponse(status int, message string) response {
 		Error detail `json:"error"`
 	}{detail{status, message}})
 }
-
-// misuseResponse returns a response that describes a test's misuse of the package.
-// Package client does not retry its status.
-func misuseResponse(what string) response {
-	return errorResponse(http.StatusNotImplemented, "clienttest: "+what)
-}

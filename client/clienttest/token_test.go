@@ -99,6 +99,25 @@ func TestExpire(t *testing.T) {
 	})
 }
 
+// Every expiry is a time that package client accepts.
+func TestExpiryLimits(t *testing.T) {
+	for _, test := range []struct{ now, want time.Time }{
+		{time.Unix(-1e9, 0), time.Unix(1, 0)},
+		{time.Unix(-15*60, 0), time.Unix(1, 0)},
+		{time.Unix(1-15*60, 0), time.Unix(1, 0)},
+		{time.Unix(2-15*60, 0), time.Unix(2, 0)},
+		{time.Date(9999, 12, 31, 23, 44, 59, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)},
+		{time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)},
+	} {
+		c := newClient(t, clienttest.NewAPI(clienttest.WithClock(func() time.Time { return test.now })))
+		token := mustGenerate(t, c)
+		v, err := c.ValidateLinkToken(t.Context(), token.Token)
+		if err != nil || !token.ExpiresAt.Equal(test.want) || !v.ExpiresAt.Equal(test.want) || v.Valid != test.now.Before(test.want) {
+			t.Errorf("at %v: got %v, then %+v, %v, want %v", test.now, token.ExpiresAt, v, err, test.want)
+		}
+	}
+}
+
 // Expire does not change the expiry of an expired token, and never sets one before
 // 1970, which the contract does not allow.
 func TestExpireLimits(t *testing.T) {

@@ -15,12 +15,12 @@ func queueFaults(api *clienttest.API, body io.Reader) error {
 	kind, operation, status, times, retryAfter, delay, always := "", "", 0, 0, none, none, false
 	err := decode(body, "kind", fields{"kind": &kind, "status": &status, "retryAfter": &retryAfter, "delay": &delay,
 		"operation": &operation, "times": &times, "always": &always})
-	fault, known := map[string]clienttest.Fault{
-		"status":      clienttest.Status(status),
-		"cut":         clienttest.Cut(),
-		"cutResponse": clienttest.CutResponse(),
-		"silence":     clienttest.Silence(),
-		"delay":       clienttest.Delay(time.Duration(delay)),
+	newFault, known := map[string]func() clienttest.Fault{
+		"status":      func() clienttest.Fault { return clienttest.Status(status) },
+		"cut":         clienttest.Cut,
+		"cutResponse": clienttest.CutResponse,
+		"silence":     clienttest.Silence,
+		"delay":       func() clienttest.Fault { return clienttest.Delay(time.Duration(delay)) },
 	}[kind]
 	switch isStatus, isDelay := kind == "status", kind == "delay"; {
 	case err != nil:
@@ -40,6 +40,7 @@ func queueFaults(api *clienttest.API, body io.Reader) error {
 	case !slices.Contains([]string{"", "generateLinkToken", "validateLinkToken"}, operation):
 		return fmt.Errorf("unknown operation %q", operation)
 	}
+	fault := newFault() // it panics for input that was not checked
 	if retryAfter != none {
 		fault = clienttest.StatusRetryAfter(status, time.Duration(retryAfter))
 	}
