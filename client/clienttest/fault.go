@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -103,7 +102,7 @@ func CutResponse() Fault {
 }
 
 func reset(context.Context) (*response, error) {
-	return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	return nil, &net.OpError{Op: "read", Net: "tcp", Err: errConnReset}
 }
 
 // Silence sends nothing until the request's context ends. On a socket, this is when

@@ -1,0 +1,5 @@
+package clienttest
+
+import "errors"
+
+var errConnReset = errors.New("connection reset")
