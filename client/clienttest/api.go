@@ -85,6 +85,14 @@ func (a *API) SetSDKKey(key string) {
 	a.sdkKey = key
 }
 
+// Issue returns a new link token for a customer in a workspace, as if one had been
+// generated, but without a request. Use it to test code that only validates link
+// tokens.
+func (a *API) Issue(customerID, workspaceID string) (linkToken string) {
+	linkToken, _ = a.issue(Request{CustomerID: customerID, WorkspaceID: workspaceID})
+	return linkToken
+}
+
 // Advance moves the clock forward by d, or back if d is negative. Tokens that are
 // generated afterwards also expire later by d. To make a single token expire, use
 // [API.Expire].
@@ -96,7 +104,7 @@ func (a *API) Advance(d time.Duration) {
 
 // Expire makes linkToken expire now, unless it already has. It does not move the
 // clock. Validating the token then returns an ExpiresAt in the past, unlike after
-// [API.Revoke]. Expire returns false if a did not generate linkToken.
+// [API.Revoke]. Expire returns false if a did not issue linkToken.
 func (a *API) Expire(linkToken string) bool {
 	now := a.now() // before locking, because a test's clock may call a
 	a.mu.Lock()
@@ -112,7 +120,7 @@ func (a *API) Expire(linkToken string) bool {
 	return true
 }
 
-// Revoke makes linkToken invalid. It returns false if a did not generate linkToken.
+// Revoke makes linkToken invalid. It returns false if a did not issue linkToken.
 func (a *API) Revoke(linkToken string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

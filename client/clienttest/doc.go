@@ -1,7 +1,7 @@
 // Package clienttest provides an in-memory fake of the Oneloop API, for tests of code
 // that calls Oneloop and for programs that run offline.
 //
-// An [API] keeps state. A link token that it generated is valid, with the same
+// An [API] keeps state. A link token that it issued is valid, with the same
 // customer, workspace and billing id, until it expires or is revoked. It accepts
 // one SDK key, by default [SDKKey], and responds with 401 to any other. It opens no
 // sockets on its own, imports only the standard library, and works in a
@@ -15,9 +15,10 @@
 // # Three ways to test
 //
 // The fake API, as in the example of [NewAPI]. The client is real: it builds requests
-// and reads responses. Use this unless you have a reason not to. [API.Queue] makes
-// requests fail. [API.Advance], [API.Expire] and [API.Revoke] end tokens.
-// [API.SetSDKKey] rotates the key. [API.Requests] returns the requests received.
+// and reads responses. Use this unless you have a reason not to. [API.Issue] makes a
+// token for code that only validates. [API.Queue] makes requests fail. [API.Advance],
+// [API.Expire] and [API.Revoke] end tokens. [API.SetSDKKey] rotates the key.
+// [API.Requests] returns the requests received.
 //
 // github.com/jarcoal/httpmock, as in the example "httpmock". Use it if your project
 // already mocks all HTTP requests with it. You write Oneloop's responses yourself and

@@ -52,6 +52,15 @@ func ExampleNewAPI() {
 	// no
 }
 
+// The code only validates link tokens, so the test makes one itself.
+func ExampleAPI_Issue() {
+	api := clienttest.NewAPI()
+	c, _ := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))
+
+	fmt.Println(admits(ctx, c, api.Issue("ada", "engines")))
+	// Output: welcome, ada
+}
+
 func ExampleAPI_Queue() {
 	api := clienttest.NewAPI()
 	c, _ := client.New(clienttest.SDKKey, client.WithHTTPClient(api.HTTPClient()))

@@ -26,6 +26,37 @@ func TestGeneratedTokenValidates(t *testing.T) {
 	})
 }
 
+func TestIssue(t *testing.T) {
+	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
+		api.Queue(clienttest.Status(503))
+		token := api.Issue("c1", "w1")
+		if other := api.Issue("c1", "w1"); other == token {
+			t.Error("two link tokens are equal")
+		}
+		if got := api.Requests(); len(got) != 0 {
+			t.Errorf("got requests %+v, want none", got)
+		}
+		if _, err := c.ValidateLinkToken(t.Context(), token); status(err) != 503 {
+			t.Errorf("got %v, want the queued 503", err)
+		}
+		v, err := c.ValidateLinkToken(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := time.Until(v.ExpiresAt); left < 14*time.Minute || left > 15*time.Minute {
+			t.Errorf("the token expires in %v, want 15m", left)
+		}
+		want := client.LinkTokenValidation{Valid: true, ExpiresAt: v.ExpiresAt, WorkspaceID: "w1", CustomerID: "c1"}
+		if *v != want {
+			t.Errorf("got %+v, want %+v", *v, want)
+		}
+		api.Advance(time.Hour)
+		if v, err := c.ValidateLinkToken(t.Context(), token); err != nil || v.Valid {
+			t.Errorf("an hour later: got %+v, %v, want an expired token", v, err)
+		}
+	})
+}
+
 func TestExpiry(t *testing.T) {
 	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
 		token := mustGenerate(t, c)
