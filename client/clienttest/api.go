@@ -17,6 +17,9 @@ const SDKKey = "sdk_test"
 // defaultLifetime is arbitrary: Oneloop does not document how long link tokens live.
 const defaultLifetime = 15 * time.Minute
 
+// maxRequests bounds the memory of a fake that runs for long.
+const maxRequests = 10_000
+
 // An API is an in-memory fake of the Oneloop API. It is an [http.Handler] and an
 // [http.RoundTripper], which share their state. It is safe for concurrent use. Create
 // one with [NewAPI].
@@ -131,8 +134,8 @@ func (a *API) Revoke(linkToken string) bool {
 	return ok
 }
 
-// Requests returns all requests that a has received, oldest first. They include
-// requests that a rejected, or to which a fault applied.
+// Requests returns the newest 10,000 requests that a has received, oldest first. They
+// include requests that a rejected, or to which a fault applied.
 func (a *API) Requests() []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -163,7 +166,7 @@ func (a *API) serve(r *http.Request) (response, error) {
 func (a *API) record(r Request) (fault Fault, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.requests = append(a.requests, r)
+	a.requests = append(a.requests[max(0, len(a.requests)-maxRequests+1):], r)
 	i := slices.IndexFunc(a.faults, func(f Fault) bool { return f.operation == "" || f.operation == r.Operation })
 	if i < 0 {
 		return Fault{}, false

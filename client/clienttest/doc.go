@@ -49,7 +49,8 @@
 // httptest.NewServer(api) serves the fake on a free port, and
 // http.ListenAndServe("127.0.0.1:8090", api) on a fixed one. For tests in other
 // languages, the command examples/fakeapi of this module is a standalone fake server
-// with endpoints for its clock, faults, tokens, key and requests.
+// with endpoints for its clock, faults, tokens, key and requests. An API keeps the
+// newest 10,000 requests, but all link tokens.
 //
 // # Misuse
 //

@@ -16,8 +16,12 @@ const (
 	validateLinkToken = "validateLinkToken"
 )
 
+// maxLinkToken is the length in bytes of the longest link token that package client
+// sends.
+const maxLinkToken = 2 << 10
+
 // A Request describes a request that an [API] received. Fields that could not be read
-// are empty. It does not contain the SDK key.
+// are empty. It contains neither the SDK key nor the path.
 type Request struct {
 	// "generateLinkToken" or "validateLinkToken"; "" for any other request.
 	Operation string `json:"operation"`
@@ -27,7 +31,7 @@ type Request struct {
 	WorkspaceID       string `json:"workspaceId,omitempty"`
 	ExternalBillingID string `json:"externalBillingId,omitempty"`
 
-	// The argument of validateLinkToken.
+	// The argument of validateLinkToken; "" if it is longer than 2,048 bytes.
 	LinkToken string `json:"linkToken,omitempty"`
 }
 
@@ -50,11 +54,12 @@ func read(r *http.Request) (Request, *response) {
 		}
 		return request, nil
 	case r.Method == http.MethodGet && isToken && segment != "" && !strings.Contains(segment, "/"):
-		token, err := url.PathUnescape(segment)
-		request := Request{Operation: validateLinkToken, LinkToken: token}
-		if err != nil {
-			return reject(request, http.StatusBadRequest, "the path does not decode")
+		request := Request{Operation: validateLinkToken}
+		token, _ := url.PathUnescape(segment) // can't fail for a part of EscapedPath
+		if len(token) > maxLinkToken {
+			return reject(request, http.StatusBadRequest, "the link token is too long")
 		}
+		request.LinkToken = strings.Clone(token) // without the rest of the path
 		return request, nil
 	default:
 		return reject(Request{}, http.StatusNotFound, "no such operation")
