@@ -3,6 +3,7 @@ package clienttest
 import (
 	"crypto/rand"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -97,12 +98,20 @@ func (a *API) Issue(customerID, workspaceID string) (linkToken string) {
 }
 
 // Advance moves the clock forward by d, or back if d is negative. Tokens that are
-// generated afterwards also expire later by d. To make a single token expire, use
-// [API.Expire].
+// issued afterwards also expire later by d. All advances add up to at most the longest
+// [time.Duration], about 292 years, in either direction. To make a single token
+// expire, use [API.Expire].
 func (a *API) Advance(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.advanced += d
+	switch {
+	case d > 0 && a.advanced > math.MaxInt64-d:
+		a.advanced = math.MaxInt64
+	case d < 0 && a.advanced < math.MinInt64-d:
+		a.advanced = math.MinInt64
+	default:
+		a.advanced += d
+	}
 }
 
 // Expire makes linkToken expire now, unless it already has. It does not move the

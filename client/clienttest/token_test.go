@@ -2,6 +2,7 @@ package clienttest_test
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -128,6 +129,39 @@ func TestExpire(t *testing.T) {
 			t.Errorf("other token: got %+v, %v, want it unchanged", v, err)
 		}
 	})
+}
+
+// The clock stops at its limits, so no advance makes an expired token valid again.
+func TestAdvanceLimits(t *testing.T) {
+	const longest, shortest = time.Duration(math.MaxInt64), time.Duration(math.MinInt64)
+	for name, test := range map[string]struct {
+		advances []time.Duration
+		valid    bool
+	}{
+		"the longest":                    {[]time.Duration{longest}, false},
+		"the longest twice":              {[]time.Duration{longest, longest}, false},
+		"an hour and the longest":        {[]time.Duration{time.Hour, longest}, false},
+		"the longest and 1 ns":           {[]time.Duration{longest, 1}, false},
+		"the longest and back":           {[]time.Duration{longest, 1, -longest}, true},
+		"the shortest":                   {[]time.Duration{shortest}, true},
+		"the shortest twice":             {[]time.Duration{shortest, shortest}, true},
+		"an hour back, and the shortest": {[]time.Duration{-time.Hour, shortest}, true},
+		"the shortest, and 1 ns back":    {[]time.Duration{shortest, -1}, true},
+		"the shortest, and forward":      {[]time.Duration{shortest, -1, longest, time.Hour}, false},
+		"the shortest and the longest":   {[]time.Duration{shortest, longest}, true},
+		"the longest and the shortest":   {[]time.Duration{longest, shortest}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := clienttest.NewAPI()
+			token := api.Issue("c1", "w1")
+			for _, d := range test.advances {
+				api.Advance(d)
+			}
+			if v, err := newClient(t, api).ValidateLinkToken(t.Context(), token); err != nil || v.Valid != test.valid {
+				t.Errorf("got %+v, %v, want valid %t", v, err, test.valid)
+			}
+		})
+	}
 }
 
 // Every expiry is a time that package client accepts.
