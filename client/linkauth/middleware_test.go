@@ -1,0 +1,195 @@
+package linkauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
+	"github.com/oneloop-ai/oneloop-go/client/linkauth"
+	"github.com/oneloop-ai/oneloop-go/internal/readme"
+)
+
+func TestDecision(t *testing.T) {
+	notValid := ada
+	notValid.Valid = false
+	badRequest := &client.ErrorResponse{StatusCode: http.StatusBadRequest, Message: secret, RetryAfter: time.Second}
+	for name, test := range map[string]struct {
+		validator  linkauth.Validator
+		status     int
+		challenge  string
+		retryAfter string
+	}{
+		"not valid":                  {always(&notValid, nil), 401, invalidToken, ""},
+		"zero validation":            {always(&client.LinkTokenValidation{}, nil), 401, invalidToken, ""},
+		"invalid argument":           {failing(fmt.Errorf("%s: %w", secret, client.ErrInvalidArgument)), 401, invalidToken, ""},
+		"bad request":                {failing(badRequest), 401, invalidToken, ""},
+		"bad request, wrapped":       {failing(fmt.Errorf("%s: %w", secret, badRequest)), 401, invalidToken, ""},
+		"no validation and no error": {always(nil, nil), 503, "", "5"},
+		"no validation":              {always(nil, errors.New(secret)), 503, "", "5"},
+		"any error":                  {failing(errors.New(secret)), 503, "", "5"},
+		"malformed response":         {failing(client.ErrMalformedResponse), 503, "", "5"},
+		"wrong SDK key":              {failing(&client.ErrorResponse{StatusCode: 401, Message: secret}), 503, "", "5"},
+		"SDK key not permitted":      {failing(&client.ErrorResponse{StatusCode: 403, Message: secret}), 503, "", "5"},
+		"wrong base URL":             {failing(&client.ErrorResponse{StatusCode: 404, Message: secret}), 503, "", "5"},
+		"redirect":                   {failing(&client.ErrorResponse{StatusCode: 302, Message: secret}), 503, "", "5"},
+		"server error":               {failing(&client.ErrorResponse{StatusCode: 500, Message: secret}), 503, "", "5"},
+		"rate limit":                 {failing(&client.ErrorResponse{StatusCode: 429, RetryAfter: 7 * time.Second}), 503, "", "7"},
+		"canceled elsewhere":         {failing(context.Canceled), 503, "", "5"},
+		"deadline elsewhere":         {failing(context.DeadlineExceeded), 503, "", "5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := serve(linkauth.New(test.validator), request("Bearer lt_1"))
+			wantFailure(t, w, test.status, test.challenge, test.retryAfter)
+		})
+	}
+}
+
+func TestStatusesMatchREADME(t *testing.T) {
+	readme.CheckStatuses(t, "validating", func(ctx context.Context, err error) int {
+		return serve(linkauth.New(failing(err)), request("Bearer lt_1").WithContext(ctx)).Code
+	})
+}
+
+// TestRequestContext ends the request's context during validation. If it is
+// canceled, the caller has disconnected. If its deadline passes, the caller is still
+// waiting for a response.
+func TestRequestContext(t *testing.T) {
+	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, time.Second)
+	}
+	canceled := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(time.Second, cancel)
+		return ctx, cancel
+	}
+	silent := validatorFunc(func(ctx context.Context, _ string) (*client.LinkTokenValidation, error) {
+		<-ctx.Done()
+		return nil, fmt.Errorf("%s: %w", secret, ctx.Err())
+	})
+	late := func(v *client.LinkTokenValidation, err error) linkauth.Validator {
+		return validatorFunc(func(ctx context.Context, _ string) (*client.LinkTokenValidation, error) {
+			<-ctx.Done()
+			return v, err
+		})
+	}
+	for name, test := range map[string]struct {
+		end        func(context.Context) (context.Context, context.CancelFunc)
+		validator  linkauth.Validator
+		status     int
+		challenge  string
+		retryAfter string
+	}{
+		"canceled":                    {canceled, silent, 499, "", ""},
+		"canceled, another error":     {canceled, late(nil, &client.ErrorResponse{StatusCode: 503}), 499, "", ""},
+		"canceled, but not valid":     {canceled, late(&client.LinkTokenValidation{}, nil), 401, invalidToken, ""},
+		"deadline":                    {deadline, silent, 503, "", "5"},
+		"deadline, after Retry-After": {deadline, late(nil, &client.ErrorResponse{StatusCode: 429, RetryAfter: 2 * time.Second}), 503, "", "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := test.end(t.Context())
+				defer cancel()
+				w := serve(linkauth.New(test.validator), request("Bearer lt_1").WithContext(ctx))
+				wantFailure(t, w, test.status, test.challenge, test.retryAfter)
+			})
+		})
+	}
+}
+
+// TestWithClient uses a real Client with the fake API.
+func TestWithClient(t *testing.T) {
+	for name, test := range map[string]struct {
+		before func(*clienttest.API, *client.LinkToken)
+		key    string
+		status int
+	}{
+		"valid":        {func(*clienttest.API, *client.LinkToken) {}, "", 200},
+		"unknown":      {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = "lt_unknown" }, "", 401},
+		"dot segments": {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = ".." }, "", 401},
+		"path":         {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = "../link-token" }, "", 401},
+		"revoked":      {func(api *clienttest.API, lt *client.LinkToken) { api.Revoke(lt.Token) }, "", 401},
+		"expired":      {func(api *clienttest.API, _ *client.LinkToken) { api.Advance(time.Hour) }, "", 401},
+		"wrong key":    {func(*clienttest.API, *client.LinkToken) {}, "sdk_wrong", 503},
+		"outage": {func(api *clienttest.API, _ *client.LinkToken) {
+			api.Queue(clienttest.Status(500), clienttest.Cut(), clienttest.Silence())
+		}, "", 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := clienttest.NewAPI()
+				newClient := func(key string) *client.Client {
+					c, err := client.New(key, client.WithHTTPClient(api.HTTPClient()))
+					if err != nil {
+						t.Fatal(err)
+					}
+					return c
+				}
+				c := newClient(clienttest.SDKKey)
+				token, err := c.GenerateLinkToken(t.Context(), client.GenerateLinkTokenRequest{CustomerID: "ada", WorkspaceID: "engines"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				test.before(api, token)
+				if test.key != "" {
+					c = newClient(test.key)
+				}
+				w := serve(linkauth.New(c), request("Bearer "+token.Token))
+				if w.Code != test.status || (w.Body.String() == "welcome ada true") != (test.status == 200) {
+					t.Errorf("got %d %q, want %d", w.Code, w.Body, test.status)
+				}
+			})
+		})
+	}
+}
+
+func TestContext(t *testing.T) {
+	if v, ok := linkauth.FromContext(t.Context()); ok || v != (client.LinkTokenValidation{}) {
+		t.Errorf("got %+v, %t from an empty context", v, ok)
+	}
+	if v, ok := linkauth.FromContext(linkauth.NewContext(t.Context(), ada)); !ok || v != ada {
+		t.Errorf("got %+v, %t, want %+v", v, ok, ada)
+	}
+	// The request keeps a copy, so the validator may change its result later.
+	mine := ada
+	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mine.CustomerID = "mallory"
+		if v, ok := linkauth.FromContext(r.Context()); !ok || v != ada {
+			t.Errorf("got %+v, %t, want %+v", v, ok, ada)
+		}
+	})
+	linkauth.New(always(&mine, nil)).Wrap(next).ServeHTTP(httptest.NewRecorder(), request("Bearer lt_1"))
+	if mine.CustomerID != "mallory" {
+		t.Error("next was not called")
+	}
+}
+
+func TestPanics(t *testing.T) {
+	valid := always(&ada, nil)
+	var noClient *client.Client
+	for name, wire := range map[string]func(){
+		"nil validator":        func() { linkauth.New(nil) },
+		"nil client":           func() { linkauth.New(noClient) },
+		"nil option":           func() { linkauth.New(valid, nil) },
+		"nil token function":   func() { linkauth.New(valid, linkauth.WithToken(nil)) },
+		"nil failure function": func() { linkauth.New(valid, linkauth.WithFailure(nil)) },
+		"nil handler":          func() { linkauth.New(valid).Wrap(nil) },
+		"zero Middleware":      func() { new(linkauth.Middleware).Wrap(welcome).ServeHTTP(httptest.NewRecorder(), request()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			wire()
+		})
+	}
+}
