@@ -25,8 +25,9 @@
 //	request                                        status  headers
 //	no token: no Authorization header or several,  401     WWW-Authenticate: Bearer realm="link token"
 //	  another scheme, or only white space
-//	token not valid, ErrInvalidArgument, or        401     the same with error="invalid_token"
+//	token not valid, ErrInvalidLinkToken, or       401     the same with error="invalid_token"
 //	  ErrBadRequest
+//	ErrInvalidArgument                             500
 //	the request's context is canceled              499
 //	any other error                                503     Retry-After
 //

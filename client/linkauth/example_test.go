@@ -100,8 +100,8 @@ func ExampleWithFailure() {
 	// 401 {"error":"not admitted"}
 }
 
-// A handler generates link tokens. If Oneloop refuses the request, that is a bug in
-// the backend and not the caller's fault.
+// A handler generates link tokens. If Oneloop rejects the request, that is a bug in the
+// program and not the caller's fault.
 func ExampleFailureOf() {
 	api := clienttest.NewAPI()
 	c := newClient(api)
@@ -111,11 +111,7 @@ func ExampleFailureOf() {
 			WorkspaceID: r.URL.Query().Get("workspace"),
 		})
 		if err != nil {
-			f := linkauth.FailureOf(r.Context(), err)
-			if f.Status == http.StatusUnauthorized {
-				f.Status = http.StatusInternalServerError
-			}
-			f.Write(w)
+			linkauth.FailureOf(r.Context(), err).Write(w)
 			return
 		}
 		fmt.Fprint(w, token.Token != "")

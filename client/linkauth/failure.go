@@ -1,6 +1,7 @@
 package linkauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -11,9 +12,9 @@ import (
 )
 
 var (
-	// ErrNoToken is the Failure.Err for a request without a link token.
+	// ErrNoToken is the [Failure].Err for a request without a link token.
 	ErrNoToken = errors.New("linkauth: no link token")
-	// ErrNotValid is the Failure.Err for a request with a link token that Oneloop
+	// ErrNotValid is the [Failure].Err for a request with a link token that Oneloop
 	// reports as not valid, because it has expired or was revoked.
 	ErrNotValid = errors.New("linkauth: link token not valid")
 )
@@ -24,36 +25,50 @@ const statusClientClosedRequest = 499
 
 // A Failure says why a request was not admitted and how to respond.
 type Failure struct {
-	// Status is 401, 499 or 503.
+	// Status is 401, 499, 500 or 503.
 	Status int
 	// RetryAfter is how long the caller should wait before it tries again, in whole
 	// seconds from 1 to 60. It is 0 unless Status is 503.
 	RetryAfter time.Duration
-	// Err is ErrNoToken, ErrNotValid, or the error of the Validator. Log it, but do
-	// not send it to the caller, because it may quote Oneloop's response.
+	// Err is the cause, never nil: ErrNoToken, ErrNotValid, or the error of the
+	// Validator. Log it, but do not send it to the caller, because it may quote
+	// Oneloop's response.
 	Err error
 }
 
-// FailureOf classifies an error that a method of client.Client returned. Use it where
-// Middleware does not apply: in a handler that generates link tokens, with
-// WebSockets, or with gRPC. ctx is the context of the incoming request.
+// FailureOf says how to respond to a request for which a method of [client.Client]
+// returned err. A nil err stands for a validation that is not Valid. ctx is the context
+// of the request. Use FailureOf where [Middleware] does not apply, as in a handler that
+// generates link tokens. The first of these rules that applies determines the Status:
 //
-// ErrInvalidArgument and ErrBadRequest result in a 401. In a handler that generates
-// link tokens, they mean a bug in the backend: change the Status to 500.
+//   - 401, the link token is not valid: err is nil, or matches [ErrNotValid],
+//     [ErrNoToken] or [client.ErrInvalidLinkToken], or it matches
+//     [client.ErrBadRequest] and GenerateLinkToken did not return it.
+//   - 500, the program has a bug: err matches [client.ErrInvalidArgument], or it
+//     matches [client.ErrBadRequest] and GenerateLinkToken returned it.
+//   - 499, the caller has disconnected: ctx is canceled.
+//   - 503, try again later: any other err.
+//
+// The Operation of a [*client.ErrorResponse] tells which method returned it.
 func FailureOf(ctx context.Context, err error) Failure {
-	var resp *client.ErrorResponse
+	if err == nil {
+		err = ErrNotValid
+	}
+	response := new(client.ErrorResponse)
+	errors.As(err, &response)
+	isBadRequest := errors.Is(err, client.ErrBadRequest)
 	switch {
-	case errors.Is(err, ErrNoToken), errors.Is(err, ErrNotValid),
-		errors.Is(err, client.ErrInvalidArgument), errors.Is(err, client.ErrInvalidLinkToken), errors.Is(err, client.ErrBadRequest):
+	case errors.Is(err, ErrNotValid), errors.Is(err, ErrNoToken), errors.Is(err, client.ErrInvalidLinkToken),
+		isBadRequest && response.Operation != "generateLinkToken":
 		return Failure{http.StatusUnauthorized, 0, err}
+	case errors.Is(err, client.ErrInvalidArgument), isBadRequest:
+		return Failure{http.StatusInternalServerError, 0, err}
 	case errors.Is(ctx.Err(), context.Canceled):
 		return Failure{statusClientClosedRequest, 0, err}
-	case errors.As(err, &resp) && resp != nil && resp.RetryAfter > 0:
-		roundedUp := (min(resp.RetryAfter, time.Minute) + time.Second - 1).Truncate(time.Second)
-		return Failure{http.StatusServiceUnavailable, roundedUp, err}
-	default:
-		return Failure{http.StatusServiceUnavailable, 5 * time.Second, err}
 	}
+	wait := cmp.Or(max(0, response.RetryAfter), 5*time.Second)
+	roundedUp := (min(wait, time.Minute) + time.Second - 1).Truncate(time.Second)
+	return Failure{http.StatusServiceUnavailable, roundedUp, err}
 }
 
 // Write writes the default response for f: the headers, and the text of the status

@@ -2,7 +2,6 @@ package linkauth
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -76,7 +75,7 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := m.validate(r)
-		if err == nil {
+		if err == nil && v != nil && v.Valid {
 			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), *v)))
 			return
 		}
@@ -89,20 +88,12 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// validate validates the link token of r. It returns an error unless the token is
-// valid.
 func (m *Middleware) validate(r *http.Request) (*client.LinkTokenValidation, error) {
 	token := strings.TrimSpace(m.token(r))
 	if token == "" {
 		return nil, ErrNoToken
 	}
-	v, err := m.validator.ValidateLinkToken(r.Context(), token)
-	if err == nil && v == nil {
-		err = errors.New("linkauth: the validator returned neither a validation nor an error")
-	} else if err == nil && !v.Valid {
-		err = ErrNotValid
-	}
-	return v, err
+	return m.validator.ValidateLinkToken(r.Context(), token)
 }
 
 // A recorder records whether WithFailure's function has written a response. Without

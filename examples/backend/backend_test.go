@@ -17,7 +17,6 @@ import (
 
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
-	"github.com/oneloop-ai/oneloop-go/internal/readme"
 )
 
 // detail represents Oneloop's error message. It may be logged, but callers must not
@@ -489,20 +488,6 @@ func TestFailsClosed(t *testing.T) {
 			unavailable(t, f.do(f.linkTokenRequest()))
 		})
 	}
-}
-
-func TestStatusesMatchREADME(t *testing.T) {
-	status := func(request func(*fixture) *http.Request) func(context.Context, error) int {
-		return func(ctx context.Context, err error) int {
-			f := &fixture{t: t}
-			f.handler = newBackend(stub{err: err}, nil, slog.New(slog.DiscardHandler))
-			w := httptest.NewRecorder()
-			f.handler.ServeHTTP(w, request(f).WithContext(ctx))
-			return w.Code
-		}
-	}
-	readme.CheckStatuses(t, "generating", status((*fixture).linkTokenRequest))
-	readme.CheckStatuses(t, "validating", status(func(*fixture) *http.Request { return sessionRequest("Bearer lt_1") }))
 }
 
 func TestRetries(t *testing.T) {

@@ -1,3 +1,4 @@
+// Package readme checks README.md against the code.
 package readme
 
 import (
