@@ -2,6 +2,7 @@ package linkauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -126,6 +127,26 @@ func ExampleFailureOf() {
 	// 500 Internal Server Error
 	//
 	// 503 Service Unavailable
+}
+
+// A handler responds with JSON to errors, too.
+func ExampleFailure_SetHeaders() {
+	c := newClient(clienttest.NewAPI())
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := c.ValidateLinkToken(r.Context(), r.Header.Get("Authorization"))
+		if err != nil || !v.Valid {
+			f := linkauth.FailureOf(r.Context(), err)
+			f.SetHeaders(w.Header())
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(f.Status)
+			_ = json.NewEncoder(w).Encode(map[string]any{"status": f.Status})
+			return
+		}
+		fmt.Fprint(w, "usage of ", v.CustomerID)
+	})
+
+	send(handler, "/usage", "lt_unknown")
+	// Output: 401 {"status":401}
 }
 
 // A test of a handler adds the identity to the context.

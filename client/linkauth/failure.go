@@ -71,14 +71,17 @@ func FailureOf(ctx context.Context, err error) Failure {
 	return Failure{http.StatusServiceUnavailable, roundedUp, err}
 }
 
-// Write writes the default response for f: the headers, and the text of the status
-// as the body.
+// Write writes the default response for f: the headers of [Failure.SetHeaders], and
+// the text of the status as the body.
 func (f Failure) Write(w http.ResponseWriter) {
-	f.setHeaders(w.Header())
+	f.SetHeaders(w.Header())
 	http.Error(w, http.StatusText(f.Status), f.Status)
 }
 
-func (f Failure) setHeaders(h http.Header) {
+// SetHeaders sets the headers that belong to f, for a response in another format than
+// that of [Failure.Write]: Cache-Control, with status 401 WWW-Authenticate, and with
+// status 503 Retry-After. Call it before you write the status.
+func (f Failure) SetHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	if f.Status == http.StatusUnauthorized {
 		challenge := `Bearer realm="link token"`

@@ -139,3 +139,14 @@ func TestWrite(t *testing.T) {
 		})
 	}
 }
+
+// SetHeaders sets nothing but its three headers, and replaces earlier values.
+func TestSetHeaders(t *testing.T) {
+	got := http.Header{"Cache-Control": {"public"}, "Content-Type": {"application/json"}}
+	linkauth.FailureOf(t.Context(), client.ErrServer).SetHeaders(got)
+	linkauth.FailureOf(t.Context(), nil).SetHeaders(got)
+	want := http.Header{"Cache-Control": {"no-store"}, "Content-Type": {"application/json"}, "Retry-After": {"5"}, "Www-Authenticate": {invalidToken}}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -80,7 +80,7 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		f := FailureOf(r.Context(), err)
-		f.setHeaders(w.Header())
+		f.SetHeaders(w.Header())
 		rec := &recorder{ResponseWriter: w}
 		if m.failure(rec, r, f); !rec.wrote {
 			f.Write(w)
