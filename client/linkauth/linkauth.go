@@ -8,12 +8,13 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-// A Validator validates link tokens. *client.Client implements it.
+// A Validator validates link tokens. [*client.Client] implements it. So can a type
+// that wraps one, for example to admit each token only once.
 type Validator interface {
 	ValidateLinkToken(ctx context.Context, linkToken string) (*client.LinkTokenValidation, error)
 }
 
-// A Middleware admits requests with a valid link token. Create one with New. It is
+// A Middleware admits requests with a valid link token. Create one with [New]. It is
 // safe for concurrent use.
 type Middleware struct {
 	validator Validator
@@ -21,7 +22,7 @@ type Middleware struct {
 	failure   func(http.ResponseWriter, *http.Request, Failure)
 }
 
-// An Option configures a Middleware.
+// An Option configures a [Middleware].
 type Option func(*Middleware)
 
 // WithToken sets a function that returns the link token of a request, for example
@@ -34,30 +35,29 @@ func WithToken(token func(*http.Request) string) Option {
 }
 
 // WithFailure sets a function that is called for every request that is not admitted.
-// It may log the failure, write a response, or both. The headers listed in the
-// package documentation are already set. If the function writes no response, the
-// Middleware writes the default one with Failure.Write.
+// It may log the failure, write a response, or both. The headers of
+// [Failure.SetHeaders] are already set. If the function writes no response, the
+// Middleware writes the default one with [Failure.Write].
 func WithFailure(failure func(http.ResponseWriter, *http.Request, Failure)) Option {
 	return func(m *Middleware) { m.failure = failure }
 }
 
-// New returns a Middleware that validates link tokens with v. If two options set the
-// same thing, the later one wins. New panics if v, an option, or an option's
-// function is nil, because that is a bug in the program.
+// New returns a [Middleware] that validates link tokens with v. If two options set
+// the same thing, the later one wins. New panics if v, an option, or an option's
+// function is nil.
 func New(v Validator, opts ...Option) *Middleware {
 	m := &Middleware{v, bearer, func(http.ResponseWriter, *http.Request, Failure) {}}
 	for _, opt := range opts {
 		opt(m) // panics if opt is nil
 	}
-	c, isClient := v.(*client.Client)
-	if v == nil || isClient && c == nil || m.token == nil || m.failure == nil {
-		panic("linkauth: New: the validator or the function of an option is nil")
+	if v == nil || m.token == nil || m.failure == nil {
+		panic("linkauth: New: the Validator or the function of an Option is nil")
 	}
 	return m
 }
 
-// bearer returns the token from the Authorization header, or "". It refuses two such
-// headers: software in front of the backend may have checked the other one.
+// bearer returns the token from the Authorization header, or "". It rejects two such
+// headers, because software in front of the backend may have checked the other one.
 func bearer(r *http.Request) string {
 	if headers := r.Header["Authorization"]; len(headers) == 1 {
 		if scheme, token, _ := strings.Cut(headers[0], " "); strings.EqualFold(scheme, "Bearer") {
@@ -68,11 +68,8 @@ func bearer(r *http.Request) string {
 }
 
 // Wrap returns a handler that calls next only for requests with a valid link token.
-// In next, FromContext returns the validation. Wrap panics if next is nil.
+// In next, [FromContext] returns the validation.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
-	if next == nil {
-		panic("linkauth: Wrap: nil handler")
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := m.validate(r)
 		if err == nil && v != nil && v.Valid {
@@ -108,14 +105,14 @@ func (r *recorder) Write(b []byte) (int, error) { r.wrote = true; return r.Respo
 
 type contextKey struct{}
 
-// NewContext returns a copy of ctx that carries v, for FromContext to return. Use it
-// to test a handler without the Middleware.
+// NewContext returns a copy of ctx that carries v, for [FromContext] to return. Use it
+// where [Middleware] does not apply, and to test a handler without it.
 func NewContext(ctx context.Context, v client.LinkTokenValidation) context.Context {
 	return context.WithValue(ctx, contextKey{}, v)
 }
 
 // FromContext returns the validation of the request's link token. It returns false
-// if the request did not pass a Middleware.
+// if the request did not pass a [Middleware].
 func FromContext(ctx context.Context) (client.LinkTokenValidation, bool) {
 	v, ok := ctx.Value(contextKey{}).(client.LinkTokenValidation)
 	return v, ok

@@ -157,14 +157,11 @@ func TestContext(t *testing.T) {
 
 func TestPanics(t *testing.T) {
 	valid := always(&ada, nil)
-	var noClient *client.Client
-	for name, wire := range map[string]func(){
+	for name, misuse := range map[string]func(){
 		"nil validator":        func() { linkauth.New(nil) },
-		"nil client":           func() { linkauth.New(noClient) },
 		"nil option":           func() { linkauth.New(valid, nil) },
 		"nil token function":   func() { linkauth.New(valid, linkauth.WithToken(nil)) },
 		"nil failure function": func() { linkauth.New(valid, linkauth.WithFailure(nil)) },
-		"nil handler":          func() { linkauth.New(valid).Wrap(nil) },
 		"zero Middleware":      func() { new(linkauth.Middleware).Wrap(welcome).ServeHTTP(httptest.NewRecorder(), request()) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +170,7 @@ func TestPanics(t *testing.T) {
 					t.Error("no panic")
 				}
 			}()
-			wire()
+			misuse()
 		})
 	}
 }
