@@ -36,8 +36,9 @@ func WithToken(token func(*http.Request) string) Option {
 
 // WithFailure sets a function that is called for every request that is not admitted.
 // It may log the failure, write a response, or both. The headers of
-// [Failure.SetHeaders] are already set. If the function writes no response, the
-// Middleware writes the default one with [Failure.Write].
+// [Failure.SetHeaders] are already set. Unless the function writes a status of 200
+// or more, the response has Failure.Status; if the function writes no body either,
+// the response is that of [Failure.Write].
 func WithFailure(failure func(http.ResponseWriter, *http.Request, Failure)) Option {
 	return func(m *Middleware) { m.failure = failure }
 }
@@ -72,16 +73,11 @@ func bearer(r *http.Request) string {
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := m.validate(r)
-		if err == nil && v != nil && v.Valid {
-			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), *v)))
+		if err != nil || v == nil || !v.Valid {
+			m.reject(w, r, FailureOf(r.Context(), err))
 			return
 		}
-		f := FailureOf(r.Context(), err)
-		f.SetHeaders(w.Header())
-		rec := &recorder{ResponseWriter: w}
-		if m.failure(rec, r, f); !rec.wrote {
-			f.Write(w)
-		}
+		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), *v)))
 	})
 }
 
@@ -93,15 +89,46 @@ func (m *Middleware) validate(r *http.Request) (*client.LinkTokenValidation, err
 	return m.validator.ValidateLinkToken(r.Context(), token)
 }
 
-// A recorder records whether WithFailure's function has written a response. Without
-// any, net/http would send a 200.
-type recorder struct {
-	http.ResponseWriter
-	wrote bool
+func (m *Middleware) reject(w http.ResponseWriter, r *http.Request, f Failure) {
+	f.SetHeaders(w.Header())
+	rec := &recorder{ResponseWriter: w, status: f.Status}
+	if m.failure(rec, r, f); !rec.wrote {
+		f.Write(w)
+	}
 }
 
-func (r *recorder) WriteHeader(status int)      { r.wrote = true; r.ResponseWriter.WriteHeader(status) }
-func (r *recorder) Write(b []byte) (int, error) { r.wrote = true; return r.ResponseWriter.Write(b) }
+// A recorder is the ResponseWriter for WithFailure's function. It sends status before
+// net/http would send a 200, and records whether any final status was sent.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.wrote = r.wrote || status >= http.StatusOK
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.writeStatus()
+	return r.ResponseWriter.Write(b)
+}
+
+// FlushError implements the Flush method of [http.ResponseController].
+func (r *recorder) FlushError() error {
+	r.writeStatus()
+	return http.NewResponseController(r.ResponseWriter).Flush()
+}
+
+func (r *recorder) writeStatus() {
+	if !r.wrote {
+		r.WriteHeader(r.status)
+	}
+}
+
+// Unwrap implements the other methods of [http.ResponseController].
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 type contextKey struct{}
 
