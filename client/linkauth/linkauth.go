@@ -77,7 +77,11 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			m.reject(w, r, FailureOf(r.Context(), err))
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), *v)))
+		admitted := r.WithContext(NewContext(r.Context(), *v))
+		// net/http deletes the uploaded files of r only, and middleware outside of this
+		// one sees the Pattern of r.
+		defer func() { r.MultipartForm, r.Pattern = admitted.MultipartForm, admitted.Pattern }()
+		next.ServeHTTP(w, admitted)
 	})
 }
 
