@@ -44,10 +44,10 @@ func always(v *client.LinkTokenValidation, err error) linkauth.Validator {
 // valid validation.
 func failing(err error) linkauth.Validator { return always(&ada, err) }
 
-func request(headers ...string) *http.Request {
-	r := httptest.NewRequest(http.MethodPost, "/session", nil)
-	for _, h := range headers {
-		r.Header.Add("Authorization", h)
+func request(authorization ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/usage", nil)
+	for _, value := range authorization {
+		r.Header.Add("Authorization", value)
 	}
 	return r
 }
@@ -65,10 +65,10 @@ func serve(m *linkauth.Middleware, r *http.Request) *httptest.ResponseRecorder {
 }
 
 // wantFailure checks the response to a request that was not admitted.
-func wantFailure(t *testing.T, w *httptest.ResponseRecorder, status int, challenge, retryAfter string) {
-	t.Helper()
+func wantFailure(tb testing.TB, w *httptest.ResponseRecorder, status int, challenge, retryAfter string) {
+	tb.Helper()
 	if w.Code != status {
-		t.Errorf("got status %d, want %d", w.Code, status)
+		tb.Errorf("got status %d, want %d", w.Code, status)
 	}
 	for name, want := range map[string]string{
 		"Www-Authenticate": challenge,
@@ -76,13 +76,13 @@ func wantFailure(t *testing.T, w *httptest.ResponseRecorder, status int, challen
 		"Cache-Control":    "no-store",
 	} {
 		if got := strings.Join(w.Header().Values(name), " and "); got != want {
-			t.Errorf("got %s %q, want %q", name, got, want)
+			tb.Errorf("got %s %q, want %q", name, got, want)
 		}
 	}
 	if got, want := w.Body.String(), http.StatusText(status)+"\n"; got != want {
-		t.Errorf("got body %q, want %q", got, want)
+		tb.Errorf("got body %q, want %q", got, want)
 	}
 	if all := fmt.Sprint(w.Header(), w.Body); strings.Contains(all, secret) || strings.Contains(all, "lt_") {
-		t.Errorf("the response contains a secret: %s", all)
+		tb.Errorf("the response contains a secret: %s", all)
 	}
 }

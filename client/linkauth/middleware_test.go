@@ -73,7 +73,7 @@ func TestRequestContext(t *testing.T) {
 	}{
 		"canceled":                    {canceled, silent, 499, "", ""},
 		"canceled, another error":     {canceled, late(nil, &client.ErrorResponse{StatusCode: 503}), 499, "", ""},
-		"canceled, but not valid":     {canceled, late(&client.LinkTokenValidation{}, nil), 401, invalidToken, ""},
+		"canceled, but not valid":     {canceled, late(new(client.LinkTokenValidation), nil), 401, invalidToken, ""},
 		"deadline":                    {deadline, silent, 503, "", "5"},
 		"deadline, after Retry-After": {deadline, late(nil, &client.ErrorResponse{StatusCode: 429, RetryAfter: 2 * time.Second}), 503, "", "2"},
 	} {
@@ -91,41 +91,30 @@ func TestRequestContext(t *testing.T) {
 // TestWithClient uses a real Client with the fake API.
 func TestWithClient(t *testing.T) {
 	for name, test := range map[string]struct {
-		before func(*clienttest.API, *client.LinkToken)
-		key    string
+		sent   string // the token; "" for one that the API made
+		before func(*clienttest.API, string)
 		status int
 	}{
-		"valid":        {func(*clienttest.API, *client.LinkToken) {}, "", 200},
-		"unknown":      {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = "lt_unknown" }, "", 401},
-		"dot segments": {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = ".." }, "", 401},
-		"path":         {func(_ *clienttest.API, lt *client.LinkToken) { lt.Token = "../link-token" }, "", 401},
-		"revoked":      {func(api *clienttest.API, lt *client.LinkToken) { api.Revoke(lt.Token) }, "", 401},
-		"expired":      {func(api *clienttest.API, _ *client.LinkToken) { api.Advance(time.Hour) }, "", 401},
-		"wrong key":    {func(*clienttest.API, *client.LinkToken) {}, "sdk_wrong", 503},
-		"outage": {func(api *clienttest.API, _ *client.LinkToken) {
+		"valid":        {"", func(*clienttest.API, string) {}, 200},
+		"unknown":      {"lt_unknown", func(*clienttest.API, string) {}, 401},
+		"dot segments": {"..", func(*clienttest.API, string) {}, 401},
+		"path":         {"../link-token", func(*clienttest.API, string) {}, 401},
+		"revoked":      {"", func(api *clienttest.API, token string) { api.Revoke(token) }, 401},
+		"expired":      {"", func(api *clienttest.API, _ string) { api.Advance(time.Hour) }, 401},
+		"rotated key":  {"", func(api *clienttest.API, _ string) { api.SetSDKKey("sdk_other") }, 503},
+		"outage": {"", func(api *clienttest.API, _ string) {
 			api.Queue(clienttest.Status(500), clienttest.Cut(), clienttest.Silence())
-		}, "", 503},
+		}, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := clienttest.NewAPI()
-				newClient := func(key string) *client.Client {
-					c, err := client.New(key, client.WithHTTPClient(api.HTTPClient()))
-					if err != nil {
-						t.Fatal(err)
-					}
-					return c
-				}
-				c := newClient(clienttest.SDKKey)
-				token, err := c.GenerateLinkToken(t.Context(), client.GenerateLinkTokenRequest{CustomerID: "ada", WorkspaceID: "engines"})
-				if err != nil {
-					t.Fatal(err)
-				}
+				token := api.Issue("ada", "engines")
 				test.before(api, token)
-				if test.key != "" {
-					c = newClient(test.key)
+				if test.sent != "" {
+					token = test.sent
 				}
-				w := serve(linkauth.New(c), request("Bearer "+token.Token))
+				w := serve(linkauth.New(newClient(api)), request("Bearer "+token))
 				if w.Code != test.status || (w.Body.String() == "welcome ada true") != (test.status == 200) {
 					t.Errorf("got %d %q, want %d", w.Code, w.Body, test.status)
 				}

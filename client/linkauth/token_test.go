@@ -21,7 +21,7 @@ func TestTokenFromHeader(t *testing.T) {
 		"lower case":            {[]string{"bearer lt_1"}, "lt_1"},
 		"upper case":            {[]string{"BEARER lt_1"}, "lt_1"},
 		"extra space":           {[]string{"Bearer \t lt_1 \t"}, "lt_1"},
-		"two words":             {[]string{"Bearer lt_1 lt_2"}, "lt_1 lt_2"}, // the client refuses it
+		"two words":             {[]string{"Bearer lt_1 lt_2"}, "lt_1 lt_2"}, // the client rejects it
 		"no header":             {nil, ""},
 		"empty header":          {[]string{""}, ""},
 		"another scheme":        {[]string{"Basic lt_1"}, ""},
@@ -106,17 +106,15 @@ func FuzzAuthorization(f *testing.F) {
 	m := linkauth.New(c)
 	f.Fuzz(func(t *testing.T, header string) {
 		w := serve(m, request(header))
-		good := len(header) > len("Bearer ") && strings.EqualFold(header[:7], "Bearer ") && strings.TrimSpace(header[7:]) == "lt_good"
-		if good {
-			if w.Code != http.StatusOK {
-				t.Errorf("%q: got status %d, want 200", header, w.Code)
-			}
-			return
+		scheme, token, _ := strings.Cut(header, " ")
+		token = strings.TrimSpace(token)
+		switch {
+		case !strings.EqualFold(scheme, "Bearer") || token == "":
+			wantFailure(t, w, http.StatusUnauthorized, noToken, "")
+		case token != "lt_good":
+			wantFailure(t, w, http.StatusUnauthorized, invalidToken, "")
+		case w.Code != http.StatusOK:
+			t.Errorf("%q: got status %d, want 200", header, w.Code)
 		}
-		challenge := invalidToken
-		if len(header) < 7 || !strings.EqualFold(header[:7], "Bearer ") || strings.TrimSpace(header[7:]) == "" {
-			challenge = noToken
-		}
-		wantFailure(t, w, http.StatusUnauthorized, challenge, "")
 	})
 }
