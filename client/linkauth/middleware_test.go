@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,20 +147,25 @@ func TestContext(t *testing.T) {
 
 func TestPanics(t *testing.T) {
 	valid := always(&ada, nil)
-	for name, misuse := range map[string]func(){
-		"nil validator":        func() { linkauth.New(nil) },
-		"nil option":           func() { linkauth.New(valid, nil) },
-		"nil token function":   func() { linkauth.New(valid, linkauth.WithToken(nil)) },
-		"nil failure function": func() { linkauth.New(valid, linkauth.WithFailure(nil)) },
-		"zero Middleware":      func() { new(linkauth.Middleware).Wrap(welcome).ServeHTTP(httptest.NewRecorder(), request()) },
+	const invalid, nilPointer = "linkauth: New: the Validator or the function of an Option is nil", "nil pointer"
+	for name, test := range map[string]struct {
+		misuse func()
+		want   string
+	}{
+		"nil validator":        {func() { linkauth.New(nil) }, invalid},
+		"nil option":           {func() { linkauth.New(valid, nil) }, nilPointer},
+		"nil token function":   {func() { linkauth.New(valid, linkauth.WithToken(nil)) }, invalid},
+		"nil failure function": {func() { linkauth.New(valid, linkauth.WithFailure(nil)) }, invalid},
+		"nil handler":          {func() { linkauth.New(valid).Wrap(nil).ServeHTTP(httptest.NewRecorder(), request("Bearer lt_1")) }, nilPointer},
+		"zero Middleware":      {func() { new(linkauth.Middleware).Wrap(welcome).ServeHTTP(httptest.NewRecorder(), request()) }, nilPointer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
+				if got := fmt.Sprint(recover()); !strings.Contains(got, test.want) {
+					t.Errorf("got panic %s, want %s", got, test.want)
 				}
 			}()
-			misuse()
+			test.misuse()
 		})
 	}
 }

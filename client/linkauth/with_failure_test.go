@@ -3,6 +3,7 @@ package linkauth_test
 import (
 	"fmt"
 	"io"
+	stdlog "log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -84,7 +85,10 @@ func TestWithFailure(t *testing.T) {
 				got = append(got, f)
 				test.write(w)
 			}))
-			server := httptest.NewServer(m.Wrap(welcome))
+			var log strings.Builder
+			server := httptest.NewUnstartedServer(m.Wrap(welcome))
+			server.Config.ErrorLog = stdlog.New(&log, "", 0)
+			server.Start()
 			defer server.Close()
 			early := 0
 			trace := &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { early++; return nil }}
@@ -107,6 +111,10 @@ func TestWithFailure(t *testing.T) {
 			}
 			if resp.StatusCode != test.code || string(body) != test.body || resp.Header.Get(test.header) != test.value || early != test.early {
 				t.Errorf("got %d %q %v after %d of 1xx", resp.StatusCode, body, resp.Header, early)
+			}
+			server.Close() // waits for the handler
+			if log.Len() > 0 {
+				t.Errorf("net/http logged %s, as for a second status", log.String())
 			}
 		})
 	}
