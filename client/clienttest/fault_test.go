@@ -199,15 +199,18 @@ func TestSilenceOnSocket(t *testing.T) {
 	}
 }
 
-func TestLongestRetryAfter(t *testing.T) {
+func TestRetryAfterLimits(t *testing.T) {
 	api := clienttest.NewAPI()
 	api.Queue(clienttest.StatusRetryAfter(503, 1<<63-1), clienttest.StatusRetryAfter(503, -time.Hour))
 	c := newClient(t, api, once)
-	for _, want := range []time.Duration{1<<63 - 1, 0} {
+	for _, want := range []struct {
+		header string
+		wait   time.Duration
+	}{{"9223372037", 1<<63 - 1}, {"0", 0}} {
 		_, err := c.GenerateLinkToken(t.Context(), request)
 		var e *client.ErrorResponse
-		if !errors.As(err, &e) || e.RetryAfter != want {
-			t.Errorf("got %v with RetryAfter %v, want %v", err, e.RetryAfter, want)
+		if !errors.As(err, &e) || e.RetryAfter != want.wait || e.Header.Get("Retry-After") != want.header {
+			t.Errorf("got %v with RetryAfter %v from %q, want %v from %q", err, e.RetryAfter, e.Header.Get("Retry-After"), want.wait, want.header)
 		}
 	}
 }

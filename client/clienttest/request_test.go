@@ -52,46 +52,47 @@ func TestRejections(t *testing.T) {
 	for name, test := range map[string]struct {
 		method, path, authorization, contentType, body string
 		want                                           int
+		message                                        string
 	}{
-		"good":                    {"POST", path, good, "application/json", body, 200},
-		"under a base path":       {"POST", "/a/b" + path, good, "application/json", body, 200},
-		"a base path like it":     {"POST", path + "/gw" + path, good, "application/json", body, 200},
-		"bearer in lower case":    {"POST", path, "bearer " + clienttest.SDKKey, "application/json", body, 200},
-		"two spaces":              {"POST", path, "BEARER  " + clienttest.SDKKey, "application/json", body, 200},
-		"charset":                 {"POST", path, good, "application/json; charset=utf-8", body, 200},
-		"unknown field":           {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":"w","x":1}`, 200},
-		"no key":                  {"POST", path, "", "application/json", body, 401},
-		"wrong key":               {"POST", path, good + "x", "application/json", body, 401},
-		"key alone":               {"POST", path, clienttest.SDKKey, "application/json", body, 401},
-		"wrong scheme":            {"POST", path, "Basic " + clienttest.SDKKey, "application/json", body, 401},
-		"wrong key before body":   {"POST", path, "Bearer x", "application/json", "", 401},
-		"wrong key for a token":   {"GET", path + "/t", "Bearer x", "", "", 401},
-		"no body":                 {"POST", path, good, "application/json", "", 400},
-		"not JSON":                {"POST", path, good, "application/json", "{", 400},
-		"array":                   {"POST", path, good, "application/json", "[]", 400},
-		"null":                    {"POST", path, good, "application/json", "null", 400},
-		"two values":              {"POST", path, good, "application/json", body + body, 400},
-		"no customer":             {"POST", path, good, "application/json", `{"workspaceId":"w"}`, 400},
-		"no workspace":            {"POST", path, good, "application/json", `{"customerId":"c"}`, 400},
-		"null customer":           {"POST", path, good, "application/json", `{"customerId":null,"workspaceId":"w"}`, 400},
-		"number for a workspace":  {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":1}`, 400},
-		"null billing id":         {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":"w","externalBillingId":null}`, 400},
-		"names in another case":   {"POST", path, good, "application/json", `{"CustomerID":"c","WorkspaceID":"w"}`, 400},
-		"not UTF-8":               {"POST", path, good, "application/json", "{\"customerId\":\"\xff\",\"workspaceId\":\"w\"}", 400},
-		"form":                    {"POST", path, good, "application/x-www-form-urlencoded", "customerId=c&workspaceId=w", 400},
-		"unknown token":           {"GET", path + "/t", good, "", "", 400},
-		"empty token":             {"GET", path + "/", good, "", "", 404},
-		"token of two segments":   {"GET", path + "/a/b", good, "", "", 404},
-		"method":                  {"DELETE", path + "/t", good, "", "", 404},
-		"POST to a token":         {"POST", path + "/t", good, "application/json", body, 404},
-		"GET without a token":     {"GET", path, good, "", "", 404},
-		"another path":            {"GET", "/", good, "", "", 404},
-		"another path, wrong key": {"GET", "/api/v2/link-token/t", "", "", "", 404},
+		"good":                    {"POST", path, good, "application/json", body, 200, ""},
+		"under a base path":       {"POST", "/a/b" + path, good, "application/json", body, 200, ""},
+		"a base path like it":     {"POST", path + "/gw" + path, good, "application/json", body, 200, ""},
+		"bearer in lower case":    {"POST", path, "bearer " + clienttest.SDKKey, "application/json", body, 200, ""},
+		"two spaces":              {"POST", path, "BEARER  " + clienttest.SDKKey, "application/json", body, 200, ""},
+		"charset":                 {"POST", path, good, "application/json; charset=utf-8", body, 200, ""},
+		"unknown field":           {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":"w","x":1}`, 200, ""},
+		"no key":                  {"POST", path, "", "application/json", body, 401, "invalid SDK key"},
+		"wrong key":               {"POST", path, good + "x", "application/json", body, 401, "invalid SDK key"},
+		"key alone":               {"POST", path, clienttest.SDKKey, "application/json", body, 401, "invalid SDK key"},
+		"wrong scheme":            {"POST", path, "Basic " + clienttest.SDKKey, "application/json", body, 401, "invalid SDK key"},
+		"wrong key before body":   {"POST", path, "Bearer x", "application/json", "", 401, "invalid SDK key"},
+		"wrong key for a token":   {"GET", path + "/t", "Bearer x", "", "", 401, "invalid SDK key"},
+		"no body":                 {"POST", path, good, "application/json", "", 400, "the body is not a JSON object"},
+		"not JSON":                {"POST", path, good, "application/json", "{", 400, "the body is not a JSON object"},
+		"array":                   {"POST", path, good, "application/json", "[]", 400, "the body is not a JSON object"},
+		"null":                    {"POST", path, good, "application/json", "null", 400, "customerId is missing or not a string"},
+		"two values":              {"POST", path, good, "application/json", body + body, 400, "the body is not a JSON object"},
+		"no customer":             {"POST", path, good, "application/json", `{"workspaceId":"w"}`, 400, "customerId is missing or not a string"},
+		"no workspace":            {"POST", path, good, "application/json", `{"customerId":"c"}`, 400, "workspaceId is missing or not a string"},
+		"null customer":           {"POST", path, good, "application/json", `{"customerId":null,"workspaceId":"w"}`, 400, "customerId is missing or not a string"},
+		"number for a workspace":  {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":1}`, 400, "workspaceId is missing or not a string"},
+		"null billing id":         {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":"w","externalBillingId":null}`, 400, "externalBillingId is missing or not a string"},
+		"names in another case":   {"POST", path, good, "application/json", `{"CustomerID":"c","WorkspaceID":"w"}`, 400, "customerId is missing or not a string"},
+		"not UTF-8":               {"POST", path, good, "application/json", "{\"customerId\":\"\xff\",\"workspaceId\":\"w\"}", 400, "the body is not a JSON object"},
+		"form":                    {"POST", path, good, "application/x-www-form-urlencoded", "customerId=c&workspaceId=w", 400, "the content type is not application/json"},
+		"unknown token":           {"GET", path + "/t", good, "", "", 400, "unknown link token"},
+		"empty token":             {"GET", path + "/", good, "", "", 404, "no such operation"},
+		"token of two segments":   {"GET", path + "/a/b", good, "", "", 404, "no such operation"},
+		"method":                  {"DELETE", path + "/t", good, "", "", 404, "no such operation"},
+		"POST to a token":         {"POST", path + "/t", good, "application/json", body, 404, "no such operation"},
+		"GET without a token":     {"GET", path, good, "", "", 404, "no such operation"},
+		"another path":            {"GET", "/", good, "", "", 404, "no such operation"},
+		"another path, wrong key": {"GET", "/api/v2/link-token/t", "", "", "", 404, "no such operation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, message := send(t, clienttest.NewAPI(), test.method, test.path, test.authorization, test.contentType, test.body)
-			if got != test.want {
-				t.Errorf("got %d %s, want %d", got, message, test.want)
+			if got != test.want || message != test.message {
+				t.Errorf("got %d %s, want %d %s", got, message, test.want, test.message)
 			}
 		})
 	}

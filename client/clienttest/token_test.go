@@ -138,6 +138,8 @@ func TestAdvanceLimits(t *testing.T) {
 		advances []time.Duration
 		valid    bool
 	}{
+		"an hour, and half of it back":   {[]time.Duration{time.Hour, -30 * time.Minute}, false},
+		"an hour back, and half of it":   {[]time.Duration{-time.Hour, 30 * time.Minute}, true},
 		"the longest":                    {[]time.Duration{longest}, false},
 		"the longest twice":              {[]time.Duration{longest, longest}, false},
 		"an hour and the longest":        {[]time.Duration{time.Hour, longest}, false},
