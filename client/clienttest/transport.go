@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// RoundTrip implements http.RoundTripper. It responds to req without a socket.
+// RoundTrip implements [http.RoundTripper]. It responds to req without a socket.
 func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
@@ -39,12 +39,12 @@ func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// ServeHTTP implements http.Handler. Use httptest.NewServer(a) to serve a on a
+// ServeHTTP implements [http.Handler]. Use httptest.NewServer(a) to serve a on a
 // socket.
 //
 // If a fault cuts the connection, ServeHTTP closes it. That is not possible over
 // HTTP/2 or with an httptest.ResponseRecorder. ServeHTTP then panics with
-// http.ErrAbortHandler, which is net/http's way to abort a response.
+// [http.ErrAbortHandler], which is net/http's way to abort a response.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resp, err := a.serve(r)
 	if err != nil {
