@@ -75,9 +75,10 @@ func heap() int64 {
 func TestLongestLinkToken(t *testing.T) {
 	for length, want := range map[int]int{2048: 2048, 2049: 0} {
 		api := clienttest.NewAPI()
-		status, _ := send(t, api, "GET", "/api/v1/link-token/"+strings.Repeat("x", length), "Bearer "+clienttest.SDKKey, "", "")
-		if got := api.Requests()[0]; status != 400 || got.Operation != "validateLinkToken" || len(got.LinkToken) != want {
-			t.Errorf("%d bytes: got %d and a request with %d bytes, want 400 and %d", length, status, len(got.LinkToken), want)
+		status, message := send(t, api, "GET", "/api/v1/link-token/"+strings.Repeat("x", length), "Bearer "+clienttest.SDKKey, "", "")
+		problem := map[bool]string{true: "the link token is too long", false: "unknown link token"}[want == 0]
+		if got := api.Requests()[0]; status != 400 || message != problem || got.Operation != "validateLinkToken" || len(got.LinkToken) != want {
+			t.Errorf("%d bytes: got %d %s and a request with %d bytes, want 400 and %d", length, status, message, len(got.LinkToken), want)
 		}
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
@@ -75,6 +78,7 @@ func TestRejections(t *testing.T) {
 		"no customer":             {"POST", path, good, "application/json", `{"workspaceId":"w"}`, 400, "customerId is missing or not a string"},
 		"no workspace":            {"POST", path, good, "application/json", `{"customerId":"c"}`, 400, "workspaceId is missing or not a string"},
 		"null customer":           {"POST", path, good, "application/json", `{"customerId":null,"workspaceId":"w"}`, 400, "customerId is missing or not a string"},
+		"longer than 1 MiB":       {"POST", path, good, "application/json", strings.Repeat(" ", 1<<20) + body, 400, "the body is not a JSON object"},
 		"number for a workspace":  {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":1}`, 400, "workspaceId is missing or not a string"},
 		"null billing id":         {"POST", path, good, "application/json", `{"customerId":"c","workspaceId":"w","externalBillingId":null}`, 400, "externalBillingId is missing or not a string"},
 		"names in another case":   {"POST", path, good, "application/json", `{"CustomerID":"c","WorkspaceID":"w"}`, 400, "customerId is missing or not a string"},
@@ -95,6 +99,28 @@ func TestRejections(t *testing.T) {
 				t.Errorf("got %d %s, want %d %s", got, message, test.want, test.message)
 			}
 		})
+	}
+}
+
+func TestBodiesWithoutContent(t *testing.T) {
+	for want, body := range map[string]io.Reader{
+		"the body is missing":        nil,
+		"the body could not be read": iotest.ErrReader(errors.New("cut")),
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://oneloop.example/api/v1/link-token", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Authorization": {"Bearer " + clienttest.SDKKey}, "Content-Type": {"application/json"}}
+		resp, err := clienttest.NewAPI().RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != 400 || !strings.Contains(string(got), want) {
+			t.Errorf("got %s %s, %v, want 400 with %q", resp.Status, got, err, want)
+		}
 	}
 }
 

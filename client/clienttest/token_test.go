@@ -3,6 +3,7 @@ package clienttest_test
 import (
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,8 +32,8 @@ func TestIssue(t *testing.T) {
 	bothWays(t, func(t *testing.T, api *clienttest.API, c *client.Client) {
 		api.Queue(clienttest.Status(503))
 		token := api.Issue("c1", "w1")
-		if other := api.Issue("c1", "w1"); other == token {
-			t.Error("two link tokens are equal")
+		if other := api.Issue("c1", "w1"); other == token || !strings.HasPrefix(token, "lt_test_") {
+			t.Errorf("got %q and %q, want two link tokens of the fake", token, other)
 		}
 		if got := api.Requests(); len(got) != 0 {
 			t.Errorf("got requests %+v, want none", got)
@@ -84,10 +85,12 @@ func TestClockAndLifetime(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	}
-	expired := clienttest.NewAPI(clienttest.WithLifetime(0))
-	c := newClient(t, expired)
-	if v, err := c.ValidateLinkToken(t.Context(), mustGenerate(t, c).Token); err != nil || v.Valid {
-		t.Errorf("got %+v, %v, want a token that has already expired", v, err)
+	for _, now := range []time.Time{time.Unix(1, 0), time.Now()} {
+		expired := clienttest.NewAPI(clienttest.WithLifetime(0), clienttest.WithClock(func() time.Time { return now }))
+		c := newClient(t, expired)
+		if v, err := c.ValidateLinkToken(t.Context(), mustGenerate(t, c).Token); err != nil || v.Valid {
+			t.Errorf("got %+v, %v, want a token that has already expired", v, err)
+		}
 	}
 
 	const centuries = 200 * 365 * 24 * time.Hour // twice that is more than the longest Duration
@@ -140,6 +143,8 @@ func TestAdvanceLimits(t *testing.T) {
 	}{
 		"an hour, and half of it back":   {[]time.Duration{time.Hour, -30 * time.Minute}, false},
 		"an hour back, and half of it":   {[]time.Duration{-time.Hour, 30 * time.Minute}, true},
+		"a minute, and the longest":      {[]time.Duration{time.Minute, longest}, false},
+		"a minute back, and both limits": {[]time.Duration{-time.Minute, shortest, longest}, true},
 		"the longest":                    {[]time.Duration{longest}, false},
 		"the longest twice":              {[]time.Duration{longest, longest}, false},
 		"an hour and the longest":        {[]time.Duration{time.Hour, longest}, false},
