@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -145,8 +146,9 @@ func (c *instrumented) observe(ctx context.Context, a client.Attempt) {
 	span.End(trace.WithTimestamp(end))
 }
 
-// errorType returns the class of an error, or the status code of a response.
-// semconv.ErrorType would return the Go type, which is the same for most errors.
+// errorType returns the class of an error, or the status code of a response. If
+// several match, the order is that of the SDK's README. semconv.ErrorType would return
+// the Go type, which is the same for most errors.
 func errorType(err error) string {
 	var (
 		resp    *client.ErrorResponse
@@ -154,16 +156,22 @@ func errorType(err error) string {
 	)
 	isNetwork := errors.As(err, &network)
 	switch {
+	case errors.Is(err, client.ErrInvalidLinkToken):
+		return "invalid_link_token"
+	case errors.Is(err, client.ErrInvalidArgument):
+		return "invalid_argument"
+	case errors.Is(err, client.ErrBadRequest):
+		return strconv.Itoa(http.StatusBadRequest)
 	case errors.Is(err, context.Canceled):
 		return "canceled"
-	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout():
+	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
 	case errors.As(err, &resp):
 		return strconv.Itoa(resp.StatusCode)
-	case errors.Is(err, client.ErrInvalidArgument):
-		return "invalid_argument"
 	case errors.Is(err, client.ErrMalformedResponse):
 		return "malformed_response"
+	case isNetwork && network.Timeout():
+		return "timeout"
 	case isNetwork, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection"
 	default:

@@ -4,9 +4,10 @@
 //
 //	cd examples/otel && go run .
 //
-// If ONELOOP_SDK_KEY is set, it calls Oneloop with that key, or the server at
-// ONELOOP_BASE_URL. Without a key, it uses the fake API in its own process, which
-// fails twice to cause retries.
+// If ONELOOP_SDK_KEY is set, it calls Oneloop with that key. Set ONELOOP_BASE_URL to
+// call another server, and ONELOOP_INSECURE_HTTP=1 to allow plain http to that
+// server. Without a key, it uses an in-memory fake API that fails twice, to cause
+// retries.
 package main
 
 import (
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	flags.SetOutput(io.Discard) // main prints the error on one line
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(out, "Usage: ONELOOP_SDK_KEY=key go run . (without a key, it uses a fake API). There are no flags.")
+			fmt.Fprintln(out, "Usage: ONELOOP_SDK_KEY=key go run . (without a key, it uses an in-memory fake API). There are no flags.")
 			return nil
 		}
 		return err
@@ -109,9 +110,13 @@ func record(ctx context.Context, getenv func(string) string, out io.Writer) (err
 
 func newClient(tp trace.TracerProvider, mp metric.MeterProvider, getenv func(string) string, out io.Writer) (*instrumented, error) {
 	if key := getenv("ONELOOP_SDK_KEY"); key != "" {
-		return newInstrumented(tp, mp, key, cmp.Or(getenv("ONELOOP_BASE_URL"), client.DefaultBaseURL))
+		var opts []client.Option
+		if getenv("ONELOOP_INSECURE_HTTP") == "1" {
+			opts = append(opts, client.WithInsecureHTTP())
+		}
+		return newInstrumented(tp, mp, key, cmp.Or(getenv("ONELOOP_BASE_URL"), client.DefaultBaseURL), opts...)
 	}
-	fmt.Fprintln(out, "ONELOOP_SDK_KEY is not set: using the fake API in this process.")
+	fmt.Fprintln(out, "ONELOOP_SDK_KEY is not set: using an in-memory fake API.")
 	api := clienttest.NewAPI()
 	api.Queue(
 		clienttest.StatusRetryAfter(http.StatusServiceUnavailable, 0), // for generateLinkToken

@@ -79,6 +79,11 @@ func TestRunFails(t *testing.T) {
 			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_wrong", "ONELOOP_BASE_URL": "http://oneloop.example"},
 			want: "WithBaseURL",
 		},
+		"plain http, allowed": {
+			ctx:  ended, // so that nothing is sent
+			env:  map[string]string{"ONELOOP_SDK_KEY": "sdk_any", "ONELOOP_BASE_URL": "http://oneloop.example", "ONELOOP_INSECURE_HTTP": "1"},
+			want: "context canceled",
+		},
 		"unknown flag":  {args: []string{"-nope"}, want: "nope"},
 		"argument":      {args: []string{"nope"}, want: "nope"},
 		"interrupted":   {ctx: ended, want: "context canceled"},
