@@ -1,85 +1,79 @@
 package main
 
 import (
-	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 
 	"github.com/oneloop-ai/oneloop-go/client"
+	"github.com/oneloop-ai/oneloop-go/client/clienttest"
 	"github.com/oneloop-ai/oneloop-go/client/linkauth"
-	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
 )
 
-// linkTokens is the part of *client.Client that the backend uses.
-type linkTokens interface {
-	linkauth.Validator
-	GenerateLinkToken(context.Context, client.GenerateLinkTokenRequest) (*client.LinkToken, error)
-}
-
 type backend struct {
-	tokens   linkTokens
-	signIn   signIn
-	sessions sessions
-	log      *slog.Logger
+	oneloop   *client.Client
+	workspace string
+	signIn    signIn
 }
 
 // newBackend returns a handler for the page and the endpoints that it calls. If fake
-// is not nil, they include the control endpoints of the fake API.
-func newBackend(tokens linkTokens, fake *fakeserver.Server, log *slog.Logger) http.Handler {
-	b := &backend{tokens: tokens, signIn: newSignIn(), log: log}
-	m := linkauth.New(tokens, linkauth.WithFailure(b.logFailure))
-	page := newPage(fake != nil)
-
+// is not nil, the page can make it fail.
+func newBackend(oneloop *client.Client, workspace string, fake *clienttest.API) http.Handler {
+	b := &backend{oneloop, workspace, signIn(rand.Text())}
 	mux := http.NewServeMux()
-	mux.Handle("GET /page.css", http.FileServerFS(pageFiles))
-	mux.Handle("GET /page.js", http.FileServerFS(pageFiles))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		b.signIn.setCookie(w, r)
-		_, _ = w.Write(page)
+	mux.HandleFunc("POST /link-token", b.linkToken)
+	mux.Handle("GET /usage", linkauth.New(oneloop, linkauth.WithFailure(logFailure)).Wrap(http.HandlerFunc(usage)))
+	mux.HandleFunc("POST /sign-out", func(w http.ResponseWriter, _ *http.Request) { setCookie(w, "") })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		setCookie(w, string(b.signIn))
+		_ = page.Execute(w, fake != nil)
 	})
-	mux.HandleFunc("POST /link-token", b.createLinkToken)
-	mux.Handle("POST /session", m.Wrap(http.HandlerFunc(b.sessions.start)))
-	mux.HandleFunc("GET /whoami", b.sessions.whoami)
-	mux.HandleFunc("DELETE /session", b.sessions.end)
+	mux.Handle("GET /", http.FileServerFS(pageFiles))
 	if fake != nil {
-		mux.Handle("/_fake/", fake)
+		mux.HandleFunc("POST /fake/{control}", control(fake))
 	}
 	// Browsers may send cookies even with requests from other sites.
 	return withHeaders(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// createLinkToken responds with a link token for the signed-in customer.
-func (b *backend) createLinkToken(w http.ResponseWriter, r *http.Request) {
+// linkToken responds with a link token for the customer who is signed in.
+func (b *backend) linkToken(w http.ResponseWriter, r *http.Request) {
 	customer, ok := b.signIn.customer(r)
 	if !ok {
 		http.Error(w, "not signed in", http.StatusUnauthorized)
 		return
 	}
-	token, err := b.tokens.GenerateLinkToken(r.Context(), client.GenerateLinkTokenRequest{
+	token, err := b.oneloop.GenerateLinkToken(r.Context(), client.GenerateLinkTokenRequest{
 		CustomerID:  customer,
-		WorkspaceID: demoWorkspace,
+		WorkspaceID: b.workspace,
 	})
 	if err != nil {
 		f := linkauth.FailureOf(r.Context(), err)
-		if f.Status == http.StatusUnauthorized {
-			f.Status = http.StatusInternalServerError // our request was wrong, and not the caller's
-		}
-		b.logFailure(w, r, f)
+		logFailure(w, r, f)
 		f.Write(w)
 		return
 	}
 	writeJSON(w, token)
 }
 
-// logFailure logs a failure with its error. Callers must not see the error, because
-// it may quote Oneloop.
-func (b *backend) logFailure(_ http.ResponseWriter, r *http.Request, f linkauth.Failure) {
-	level := slog.LevelError
-	if f.Status < 500 { // anyone can cause these
-		level = slog.LevelInfo
+// usage responds with figures of the customer to whom the request's link token
+// belongs. The middleware has validated it.
+func usage(w http.ResponseWriter, r *http.Request) {
+	v, _ := linkauth.FromContext(r.Context())
+	writeJSON(w, map[string]any{
+		"customerId":  v.CustomerID,
+		"workspaceId": v.WorkspaceID,
+		"requests":    12480, // yours come from your own database
+		"errors":      31,
+	})
+}
+
+// logFailure logs what callers must not see, because it may quote Oneloop.
+func logFailure(_ http.ResponseWriter, r *http.Request, f linkauth.Failure) {
+	if f.Status >= 500 { // anyone can cause a 401 or 499
+		slog.Error("request failed", "route", r.Pattern, "status", f.Status, "error", f.Err)
 	}
-	b.log.Log(r.Context(), level, "request failed", "route", r.Pattern, "status", f.Status, "error", f.Err)
 }
 
 func writeJSON(w http.ResponseWriter, body any) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"fmt"
@@ -11,24 +10,15 @@ import (
 	"github.com/oneloop-ai/oneloop-go/client"
 )
 
-var (
-	//go:embed index.html
-	pageTemplate string
-	//go:embed page.css page.js
-	pageFiles embed.FS
-)
+//go:embed index.html page.css page.js
+var pageFiles embed.FS
 
-// contentSecurityPolicy allows the page to load only its own files.
-const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-	"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+// page has one parameter: whether there are controls for the fake API.
+var page = template.Must(template.ParseFS(pageFiles, "index.html"))
 
-// newPage returns the page. If fake is true, the page says so, and has controls for
-// the fake API.
-func newPage(fake bool) []byte {
-	var page bytes.Buffer
-	template.Must(template.New("page").Parse(pageTemplate)).Execute(&page, fake)
-	return page.Bytes()
-}
+// policy allows the page to load only its own files. A page with Oneloop's key
+// manager must also allow inline styles and connections to client.DefaultBaseURL.
+const policy = "default-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
 type headerKey struct{}
 
@@ -37,9 +27,8 @@ type headerKey struct{}
 func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", contentSecurityPolicy)
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), headerKey{}, h)))
 	})
@@ -49,9 +38,7 @@ func withHeaders(next http.Handler) http.Handler {
 // page, in Server-Timing headers.
 func reportAttempt(ctx context.Context, a client.Attempt) {
 	if h, ok := ctx.Value(headerKey{}).(http.Header); ok {
-		h.Add("Server-Timing", fmt.Sprintf("attempt;desc=\"%s %d\";dur=%.1f", a.Operation, a.StatusCode, a.Duration.Seconds()*1000))
-		if a.WillRetry {
-			h.Add("Server-Timing", fmt.Sprintf("wait;dur=%d", a.RetryIn.Milliseconds()))
-		}
+		h.Add("Server-Timing", fmt.Sprintf(`attempt;desc="%s %d";dur=%.1f, wait;dur=%d`,
+			a.Operation, a.StatusCode, a.Duration.Seconds()*1000, a.RetryIn.Milliseconds()))
 	}
 }

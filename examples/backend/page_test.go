@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,13 +21,11 @@ func TestPage(t *testing.T) {
 		"script":       {"/page.js", http.StatusOK, "javascript"},
 		"unknown path": {"/nope", http.StatusNotFound, "text/plain"},
 		"source":       {"/main.go", http.StatusNotFound, "text/plain"},
-		"template":     {"/index.html", http.StatusNotFound, "text/plain"},
-		"other method": {"/link-token", http.StatusMethodNotAllowed, "text/plain"},
-		"no fake":      {"/_fake/requests", http.StatusNotFound, "text/plain"},
+		"template":     {"/index.html", http.StatusMovedPermanently, ""},
+		"other method": {"/link-token", http.StatusNotFound, "text/plain"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, clienttest.SDKKey)
-			resp := f.do(httptest.NewRequest(http.MethodGet, test.path, nil))
+			resp := newFixture(t).do(httptest.NewRequest(http.MethodGet, test.path, nil))
 			if resp.StatusCode != test.status {
 				t.Errorf("got status %d, want %d", resp.StatusCode, test.status)
 			}
@@ -37,60 +36,47 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestPagePolicy looks for content that the policy forbids. Browsers would ignore it
-// silently.
-func TestPagePolicy(t *testing.T) {
-	for _, fake := range []bool{false, true} {
-		for _, forbidden := range []string{"<script>", "<style", "style=", "onclick", "http://", "https://", "unsafe-"} {
-			if strings.Contains(string(newPage(fake))+contentSecurityPolicy, forbidden) {
-				t.Errorf("the page or its policy contains %q", forbidden)
-			}
-		}
+func TestPageWithoutFake(t *testing.T) {
+	api := clienttest.NewAPI()
+	c, err := newClient(api, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestPageMentionsFake(t *testing.T) {
-	for _, fake := range []bool{false, true} {
-		page := string(newPage(fake))
-		for _, text := range []string{"This runs on a fake API", `id="revoke"`, `id="expire"`, `id="outage"`} {
-			if strings.Contains(page, text) != fake {
-				t.Errorf("fake is %t, but the page contains %q: %t", fake, text, !fake)
-			}
-		}
-	}
-}
-
-func TestCookies(t *testing.T) {
-	for name, test := range map[string]struct {
-		url, forwarded string
-		secure         bool
-	}{
-		"plain http":                {"http://example.com/", "", false},
-		"https":                     {"https://example.com/", "", true},
-		"behind a TLS proxy":        {"http://example.com/", "https", true},
-		"uppercase HTTPS":           {"http://example.com/", "HTTPS", true},
-		"behind a plain http proxy": {"http://example.com/", "http", false},
-	} {
+	for name, fake := range map[string]*clienttest.API{"fake": api, "Oneloop": nil} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(t, clienttest.SDKKey)
-			for path, request := range map[string]*http.Request{
-				"":        httptest.NewRequest(http.MethodGet, test.url, nil),
-				"session": httptest.NewRequest(http.MethodPost, test.url+"session", nil),
-			} {
-				if path == "session" {
-					request.Header.Set("Authorization", "Bearer "+f.linkToken().Token)
+			send := func(method, path string) *httptest.ResponseRecorder {
+				w := httptest.NewRecorder()
+				newBackend(c, "workspace_1", fake).ServeHTTP(w, httptest.NewRequest(method, path, nil))
+				return w
+			}
+			page, err := io.ReadAll(send(http.MethodGet, "/").Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range []string{"This runs on a fake API", `id="revoke"`, `id="outage"`} {
+				if strings.Contains(string(page), text) != (fake != nil) {
+					t.Errorf("the page contains %q: %t", text, fake == nil)
 				}
-				if test.forwarded != "" {
-					request.Header.Set("X-Forwarded-Proto", test.forwarded)
+			}
+			// The policy forbids these, and browsers ignore them silently.
+			for _, forbidden := range []string{"<script>", "<style", "style=", "onclick", "http://", "https://"} {
+				if strings.Contains(string(page), forbidden) {
+					t.Errorf("the page contains %q", forbidden)
 				}
-				cookies := f.do(request).Cookies()
-				if len(cookies) != 1 {
-					t.Fatalf("/%s set %d cookies, want 1", path, len(cookies))
-				}
-				if c := cookies[0]; !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Secure != test.secure {
-					t.Errorf("/%s set %v", path, c)
-				}
+			}
+			if got := send(http.MethodPost, "/fake/works").Code; (got == http.StatusOK) != (fake != nil) {
+				t.Errorf("the control endpoint responds with %d", got)
 			}
 		})
+	}
+}
+
+func TestCookie(t *testing.T) {
+	cookies := newFixture(t).do(httptest.NewRequest(http.MethodGet, "/", nil)).Cookies()
+	if len(cookies) != 1 {
+		t.Fatalf("got %d cookies, want 1", len(cookies))
+	}
+	if c := cookies[0]; !c.HttpOnly || c.SameSite != http.SameSiteStrictMode {
+		t.Errorf("got %v", c)
 	}
 }

@@ -188,14 +188,6 @@ func (p *page) click(id, want string) {
 	}
 }
 
-// slow delays each request of the page by a second, until fast is called.
-func (p *page) slow() {
-	p.do(chromedp.Evaluate[chromedp.Void](`window.realFetch ??= window.fetch;
-		window.fetch = (...request) => new Promise(resolve => setTimeout(resolve, 1000)).then(() => realFetch(...request))`))
-}
-
-func (p *page) fast() { p.do(chromedp.Evaluate[chromedp.Void]("window.fetch = realFetch")) }
-
 // settle waits until a button can be clicked again.
 func (p *page) settle(id string) {
 	p.t.Helper()
