@@ -1,6 +1,4 @@
-// Package fakeserver adds HTTP control endpoints to the fake API of package
-// clienttest, for tests and front ends that are not written in Go.
-package fakeserver
+package main
 
 import (
 	_ "embed"
@@ -23,39 +21,26 @@ import (
 //go:embed usage.txt
 var usage string
 
-// A Server is the fake API with its control endpoints. As an http.Handler, it serves
-// both. As an http.RoundTripper, it is only the API, in memory. A program that uses
-// it in this way can also serve the control endpoints:
-//
-//	mux.Handle("/_fake/", server)
-//
-// A Server is safe for concurrent use.
-type Server struct {
+// A server is the fake API with its control endpoints.
+type server struct {
 	key      string
 	lifetime time.Duration
 	api      atomic.Pointer[clienttest.API] // a reset replaces it
 }
 
-// New returns a Server that accepts the SDK key key. Its link tokens live for
+// newServer returns a server that accepts the SDK key key. Its link tokens live for
 // lifetime.
-func New(key string, lifetime time.Duration) *Server {
-	s := &Server{key: key, lifetime: lifetime}
+func newServer(key string, lifetime time.Duration) *server {
+	s := &server{key: key, lifetime: lifetime}
 	s.reset()
 	return s
 }
 
-func (s *Server) reset() {
+func (s *server) reset() {
 	s.api.Store(clienttest.NewAPI(clienttest.WithSDKKey(s.key), clienttest.WithLifetime(s.lifetime)))
 }
 
-// RoundTrip implements http.RoundTripper. It sends requests to the API, whatever
-// their host.
-func (s *Server) RoundTrip(req *http.Request) (*http.Response, error) {
-	return s.api.Load().RoundTrip(req)
-}
-
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/_fake/"):
 		s.control(w, r)
@@ -69,7 +54,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // control serves the control endpoints.
-func (s *Server) control(w http.ResponseWriter, r *http.Request) {
+func (s *server) control(w http.ResponseWriter, r *http.Request) {
 	api := s.api.Load()
 	status, err := http.StatusBadRequest, error(nil)
 	switch endpoint := r.Method + " " + r.URL.Path; endpoint {

@@ -1,4 +1,4 @@
-package fakeserver_test
+package main
 
 import (
 	"context"
@@ -14,31 +14,40 @@ import (
 
 	"github.com/oneloop-ai/oneloop-go/client"
 	"github.com/oneloop-ai/oneloop-go/client/clienttest"
-	"github.com/oneloop-ai/oneloop-go/internal/fakeserver"
 )
 
 const key = "sdk_start"
 
 var request = client.GenerateLinkTokenRequest{CustomerID: "c", WorkspaceID: "w"}
 
-// newServer returns a Server, and a client for it that does not retry.
-func newServer(t *testing.T) (*fakeserver.Server, *client.Client) {
+// newFake serves a server on a socket. It returns the server, and a client for it that
+// does not retry.
+func newFake(t *testing.T) (*server, *client.Client) {
 	t.Helper()
-	server := fakeserver.New(key, time.Minute)
-	return server, newClient(t, key, client.WithHTTPClient(&http.Client{Transport: server}))
+	s := newServer(key, time.Minute)
+	return s, newClient(t, key, onSocket(t, s))
 }
 
-func newClient(t *testing.T, key string, opts ...client.Option) *client.Client {
+// onSocket serves a handler and returns its URL.
+func onSocket(t *testing.T, handler http.Handler) string {
 	t.Helper()
-	c, err := client.New(key, append(opts, client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}))...)
+	socket := httptest.NewServer(handler)
+	t.Cleanup(socket.Close)
+	return socket.URL
+}
+
+func newClient(t *testing.T, key, baseURL string) *client.Client {
+	t.Helper()
+	c, err := client.New(key, client.WithBaseURL(baseURL), client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1}))
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.CloseIdleConnections)
 	return c
 }
 
 // send sends a request to a control endpoint and returns the response.
-func send(t *testing.T, server *fakeserver.Server, method, path, body string) *httptest.ResponseRecorder {
+func send(t *testing.T, server *server, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
 	server.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
@@ -46,14 +55,14 @@ func send(t *testing.T, server *fakeserver.Server, method, path, body string) *h
 }
 
 // control sends a request to a control endpoint, which must succeed.
-func control(t *testing.T, server *fakeserver.Server, method, path, body string) {
+func control(t *testing.T, server *server, method, path, body string) {
 	t.Helper()
 	if w := send(t, server, method, path, body); w.Code != http.StatusNoContent || w.Body.Len() > 0 {
 		t.Errorf("%s %s %s: got %d %s, want 204 without a body", method, path, body, w.Code, w.Body)
 	}
 }
 
-func requests(t *testing.T, server *fakeserver.Server) []clienttest.Request {
+func requests(t *testing.T, server *server) []clienttest.Request {
 	t.Helper()
 	w := send(t, server, "GET", "/_fake/requests", "")
 	var list []clienttest.Request
@@ -79,7 +88,7 @@ func TestTokens(t *testing.T) {
 		"revoke":  {"/_fake/revoke", `{"token":"TOKEN"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, c := newServer(t)
+			server, c := newFake(t)
 			token := generate(t, c)
 			if v, err := c.ValidateLinkToken(t.Context(), token); err != nil || !v.Valid {
 				t.Errorf("before: got %+v, %v", v, err)
@@ -112,7 +121,7 @@ func TestFaults(t *testing.T) {
 		"long delay":      {`{"kind":"delay","delay":"1h"}`, []string{g}, []int{0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, c := newServer(t)
+			server, c := newFake(t)
 			control(t, server, "POST", "/_fake/faults", test.fault)
 			var got []int
 			for _, call := range test.calls {
@@ -147,7 +156,7 @@ func status(err error) int {
 }
 
 func TestRetryAfter(t *testing.T) {
-	server, c := newServer(t)
+	server, c := newFake(t)
 	control(t, server, "POST", "/_fake/faults", `{"kind":"status","status":429,"retryAfter":"1500ms"}`)
 	_, err := c.GenerateLinkToken(t.Context(), request)
 	var e *client.ErrorResponse
@@ -157,8 +166,9 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestKey(t *testing.T) {
-	server, old := newServer(t)
-	other := newClient(t, "sdk_other", client.WithHTTPClient(&http.Client{Transport: server}))
+	server := newServer(key, time.Minute)
+	baseURL := onSocket(t, server)
+	old, other := newClient(t, key, baseURL), newClient(t, "sdk_other", baseURL)
 	for _, step := range []struct {
 		body          string
 		first, second int
@@ -173,7 +183,7 @@ func TestKey(t *testing.T) {
 }
 
 func TestRequests(t *testing.T) {
-	server, c := newServer(t)
+	server, c := newFake(t)
 	if w := send(t, server, "GET", "/_fake/requests", ""); strings.TrimSpace(w.Body.String()) != "[]" {
 		t.Errorf("got %s, want an empty list", w.Body)
 	}
@@ -195,7 +205,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
-	server, c := newServer(t)
+	server, c := newFake(t)
 	before := generate(t, c)
 	control(t, server, "POST", "/_fake/advance", `{"by":"-24h"}`)
 	control(t, server, "PUT", "/_fake/key", `{"key":"sdk_other"}`)
@@ -218,7 +228,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	server, c := newServer(t)
+	server, c := newFake(t)
 	for _, test := range []struct {
 		method, path, body string
 		status             int
@@ -274,7 +284,7 @@ func quoted(t *testing.T, text string) string {
 }
 
 func TestHealth(t *testing.T) {
-	server, _ := newServer(t)
+	server, _ := newFake(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		if w := send(t, server, method, "/healthz", ""); w.Code != 200 {
 			t.Errorf("%s: got %d", method, w.Code)
@@ -284,7 +294,7 @@ func TestHealth(t *testing.T) {
 
 // GET / shows a working curl command for each endpoint.
 func TestUsage(t *testing.T) {
-	server, c := newServer(t)
+	server, c := newFake(t)
 	text := send(t, server, "GET", "http://fake.example:8090/", "").Body.String()
 	if strings.Contains(text, "\t") || strings.Contains(text, "{base}") || strings.Contains(text, "{key}") {
 		t.Errorf("the text contains tabs or placeholders:\n%s", text)
@@ -334,17 +344,14 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// The Server does not redirect requests to a cleaned path.
-func TestAPIOnASocket(t *testing.T) {
-	fake := fakeserver.New(key, time.Minute)
-	server := httptest.NewServer(fake)
-	defer server.Close()
-	c := newClient(t, key, client.WithBaseURL(server.URL+"/base"))
-	defer c.CloseIdleConnections()
+// The server does not redirect requests to a cleaned path.
+func TestPaths(t *testing.T) {
+	baseURL := onSocket(t, newServer(key, time.Minute))
+	c := newClient(t, key, baseURL+"/base")
 	if v, err := c.ValidateLinkToken(t.Context(), generate(t, c)); err != nil || !v.Valid {
 		t.Errorf("got %+v, %v", v, err)
 	}
-	resp, err := server.Client().Get(server.URL + "/api/v1/link-token/../x//y")
+	resp, err := http.Get(baseURL + "/api/v1/link-token/../x//y")
 	if err != nil {
 		t.Fatal(err)
 	}
