@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	host := strings.NewReplacer("0.0.0.0", "127.0.0.1", "[::]", "127.0.0.1").Replace(listener.Addr().String())
 	fmt.Fprintf(out, "fake Oneloop API: set ONELOOP_BASE_URL=http://%[1]s ONELOOP_SDK_KEY=%[2]s; http://%[1]s/ explains the rest\n", host, *key)
 
-	handler := logged(newServer(*key, *lifetime), log.New(out, "", log.Ltime))
+	handler := logged(guard(newServer(*key, *lifetime), listener.Addr()), log.New(out, "", log.Ltime))
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

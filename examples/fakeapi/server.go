@@ -88,8 +88,8 @@ func (s *server) control(w http.ResponseWriter, r *http.Request) {
 	default:
 		status, err = http.StatusNotFound, fmt.Errorf("unknown endpoint %s; GET / on fakeapi lists the endpoints", endpoint)
 	}
-	if err != nil { // use the API's error format
-		writeJSON(w, status, map[string]any{"error": map[string]any{"code": status, "message": err.Error()}})
+	if err != nil {
+		writeError(w, status, err.Error())
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -133,6 +133,11 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // fails only if the client has disconnected
+}
+
+// writeError writes an error in the API's format.
+func writeError(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, map[string]any{"error": map[string]any{"code": status, "message": message}})
 }
 
 func writeText(w http.ResponseWriter, text string) {
