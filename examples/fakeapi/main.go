@@ -58,7 +58,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "fake Oneloop API: set ONELOOP_BASE_URL=http://%[1]s ONELOOP_SDK_KEY=%[2]s; http://%[1]s/ explains the rest\n", host, *key)
 
 	handler := logged(guard(newServer(*key, *lifetime), listener.Addr()), log.New(out, "", log.Ltime))
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		MaxHeaderBytes:    16 << 10, // with the path, which the API may keep
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	select {

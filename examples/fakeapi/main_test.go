@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -148,6 +149,35 @@ func TestShutdown(t *testing.T) {
 				t.Errorf("the request in progress returned error %v, want a response: %t", err, test.response)
 			}
 		})
+	}
+}
+
+// The fake keeps the requests that it has received, so it must not accept large ones.
+func TestLargeRequests(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	large := strings.Repeat("x", 1<<20)
+	for range 3 {
+		resp, err := http.Get(p.baseURL + "/api/v1/link-token/" + large)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("a path of 1 MB got %s, want 431", resp.Status)
+		}
+	}
+	c, err := client.New(p.sdkKey, client.WithBaseURL(p.baseURL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseIdleConnections()
+	_, err = c.GenerateLinkToken(t.Context(), client.GenerateLinkTokenRequest{CustomerID: large, WorkspaceID: "w"})
+	if !errors.Is(err, client.ErrBadRequest) {
+		t.Errorf("a body of 1 MB got %v, want ErrBadRequest", err)
+	}
+	if got := get(t, p.baseURL+"/_fake/requests"); len(got) > 1<<10 {
+		t.Errorf("the fake keeps %d bytes of these requests", len(got))
 	}
 }
 

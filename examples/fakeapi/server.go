@@ -49,6 +49,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/":
 		writeText(w, strings.NewReplacer("{base}", "http://"+r.Host, "{key}", s.key).Replace(usage))
 	default:
+		r.Body = http.MaxBytesReader(w, r.Body, 16<<10) // the API keeps what it receives
 		s.api.Load().ServeHTTP(w, r)
 	}
 }
