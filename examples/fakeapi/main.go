@@ -1,9 +1,18 @@
-// Command fakeapi runs the fake Oneloop API as a process, for front ends and
+// Command fakeapi is a standalone fake of the Oneloop API, for front ends and
 // end-to-end tests in any language:
 //
-//	go run github.com/oneloop-ai/oneloop-go/examples/fakeapi@latest -addr 127.0.0.1:8090 -key sdk_test -lifetime 15m
+//	go install github.com/oneloop-ai/oneloop-go/examples/fakeapi@latest
+//	fakeapi -addr 127.0.0.1:8090 -key sdk_test -lifetime 15m
 //
-// GET / explains its control endpoints.
+// It prints two lines that a shell can evaluate:
+//
+//	ONELOOP_BASE_URL=http://127.0.0.1:8090
+//	ONELOOP_SDK_KEY=sdk_test
+//
+// With -v, it logs requests to standard error. GET / explains its control endpoints.
+//
+// In scripts, run the installed command rather than "go run": killing "go run" leaves
+// the fake running on its port.
 package main
 
 import (
@@ -21,85 +30,83 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/oneloop-ai/oneloop-go/client"
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a write to an output that was closed would end the process
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		log.New(os.Stderr, "fakeapi: ", 0).Fatal(err)
 	}
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("fakeapi", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:8090", "`host:port` to listen on; port 0 picks a free one")
 	key := flags.String("key", "sdk_test", "SDK `key` to accept")
 	lifetime := flags.Duration("lifetime", 15*time.Minute, "how long link tokens live")
+	verbose := flags.Bool("v", false, "log requests to standard error")
 	flags.SetOutput(io.Discard) // main prints the error on one line
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(out)
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stdout)
 		flags.Usage()
 		return nil
-	case err != nil:
+	} else if err != nil {
 		return err
-	case flags.NArg() > 0:
+	}
+	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case *key == "":
-		return errors.New("-key is empty")
+	}
+	if _, err := client.New(*key); err != nil {
+		return fmt.Errorf("-key: %w", err)
 	}
 	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
-	// If the server listens on all addresses, print the loopback address.
-	host := strings.NewReplacer("0.0.0.0", "127.0.0.1", "[::]", "127.0.0.1").Replace(listener.Addr().String())
-	fmt.Fprintf(out, "fake Oneloop API: set ONELOOP_BASE_URL=http://%[1]s ONELOOP_SDK_KEY=%[2]s; http://%[1]s/ explains the rest\n", host, *key)
-
-	handler := logged(guard(newServer(*key, *lifetime), listener.Addr()), log.New(out, "", log.Ltime))
+	handler, logTo := guard(newServer(*key, *lifetime), listener.Addr()), io.Discard
+	if *verbose {
+		logTo = newBackground(stderr)
+		handler = logged(handler, log.New(logTo, "", log.Ltime))
+	}
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		MaxHeaderBytes:    16 << 10, // with the path, which the API may keep
+		ErrorLog:          log.New(logTo, "", log.Ltime),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	// A single write, so that a reader sees both lines or none, after the server has
+	// started, because it may block or fail.
+	fmt.Fprintf(stdout, "ONELOOP_BASE_URL=%s\nONELOOP_SDK_KEY=%s\n", quote(baseURL(listener.Addr())), quote(*key))
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	grace, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = server.Shutdown(grace)
 	return server.Close() // ends requests that a fault is delaying
 }
 
-// secret matches the part of a path that may be a link token.
-var secret = regexp.MustCompile(`(link-token/|lt_).*`)
-
-// logged logs each request with its status, which is 000 if the connection ended
-// without one.
-func logged(next http.Handler, to *log.Logger) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec, start := &recorder{ResponseWriter: w}, time.Now()
-		next.ServeHTTP(rec, r)
-		path := secret.ReplaceAllString(r.URL.EscapedPath(), "${1}…")
-		to.Printf("%s %s %03d %v", r.Method, path, rec.status, time.Since(start).Round(time.Microsecond))
-	})
+// baseURL returns the URL of the API that listens on addr.
+func baseURL(addr net.Addr) string {
+	host, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
-// A recorder records the status of a response.
-type recorder struct {
-	http.ResponseWriter
-	status int
+// quote quotes text for a shell if that is necessary.
+func quote(text string) string {
+	if regexp.MustCompile(`^[\w./:@%+=,-]+$`).MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
-
-func (r *recorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets a fault cut the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -47,7 +47,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/healthz":
 		writeText(w, "ok\n")
 	case r.URL.Path == "/":
-		writeText(w, strings.NewReplacer("{base}", "http://"+r.Host, "{key}", s.key).Replace(usage))
+		writeText(w, strings.NewReplacer("{base}", "http://"+r.Host, "{key}", quote(s.key),
+			"'Authorization: Bearer {key}'", quote("Authorization: Bearer "+s.key)).Replace(usage))
 	default:
 		r.Body = http.MaxBytesReader(w, r.Body, 16<<10) // the API keeps what it receives
 		s.api.Load().ServeHTTP(w, r)
