@@ -1,5 +1,5 @@
-// Command minimal generates a link token and validates it. It calls a fake API in its
-// own process, so it needs no SDK key.
+// Command minimal generates a link token and validates it. It calls an in-memory fake
+// API, so it needs no SDK key.
 package main
 
 import (

@@ -2,10 +2,11 @@
 //
 // If ONELOOP_SDK_KEY is set, it calls Oneloop with that key. Set ONELOOP_BASE_URL to
 // call another server, and ONELOOP_INSECURE_HTTP=1 to allow plain http to that
-// server. Without a key, quickstart uses the fake API in its own process.
+// server. Without a key, quickstart uses an in-memory fake API.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -70,12 +71,17 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	}
 	fmt.Fprintf(out, "It is valid, and belongs to customer %s in workspace %s.\n", validation.CustomerID, validation.WorkspaceID)
 
-	_, err = c.ValidateLinkToken(ctx, "no-such-link-token")
-	fmt.Fprintln(out, "The error for an unknown link token:", err)
+	unknown, err := c.ValidateLinkToken(ctx, "no-such-link-token")
 	var response *client.ErrorResponse
-	if errors.As(err, &response) {
+	switch {
+	case err == nil:
+		fmt.Fprintf(out, "An unknown link token causes no error here; its Valid is %t.\n", unknown.Valid)
+	case errors.As(err, &response):
+		fmt.Fprintln(out, "The error for an unknown link token:", err)
 		fmt.Fprintf(out, "That is an *ErrorResponse with status %d; errors.Is(err, client.ErrBadRequest) is %t.\n",
 			response.StatusCode, errors.Is(err, client.ErrBadRequest))
+	default:
+		return err
 	}
 	return nil
 }
@@ -83,19 +89,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 func newClient(getenv func(string) string, out io.Writer) (*client.Client, error) {
 	key := getenv("ONELOOP_SDK_KEY")
 	if key == "" {
-		fmt.Fprintln(out, "ONELOOP_SDK_KEY is not set: using the fake API in this process.")
+		fmt.Fprintln(out, "ONELOOP_SDK_KEY is not set: using an in-memory fake API.")
 		return client.New(clienttest.SDKKey, client.WithHTTPClient(clienttest.NewAPI().HTTPClient()))
 	}
-	baseURL := client.DefaultBaseURL
-	if override := getenv("ONELOOP_BASE_URL"); override != "" {
-		baseURL = override
-	}
+	baseURL := cmp.Or(getenv("ONELOOP_BASE_URL"), client.DefaultBaseURL)
 	opts := []client.Option{client.WithBaseURL(baseURL)}
 	if getenv("ONELOOP_INSECURE_HTTP") == "1" {
 		opts = append(opts, client.WithInsecureHTTP())
 	}
 	c, err := client.New(key, opts...)
-	if err == nil { // a URL that New refuses may contain a password
+	if err == nil { // a URL that New rejects may contain a password
 		fmt.Fprintln(out, "Calling", baseURL)
 	}
 	return c, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -50,6 +51,37 @@ func TestRunWithKey(t *testing.T) {
 	}
 	if got := len(api.Requests()); got != 3 {
 		t.Errorf("the server received %d requests, want 3", got)
+	}
+}
+
+// Oneloop documents no status for unknown link tokens.
+func TestUnknownToken(t *testing.T) {
+	const notValid = `{"valid":false,"expiresAt":4102444800,"workspaceId":"w","customerId":"c"}`
+	for name, test := range map[string]struct {
+		fault     clienttest.Fault
+		output    string // part of it
+		wantError bool
+	}{
+		"400":       {clienttest.Status(400), "ErrBadRequest) is true", false},
+		"404":       {clienttest.Status(404), "status 404; errors.Is(err, client.ErrBadRequest) is false", false},
+		"not valid": {clienttest.Response(200, nil, notValid), "causes no error here; its Valid is false", false},
+		"malformed": {clienttest.Response(200, nil, "{}"), "It is valid", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := clienttest.NewAPI()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.URL.Path, "/no-such-link-token") {
+					api.Queue(test.fault)
+				}
+				api.ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			var out bytes.Buffer
+			err := run(t.Context(), nil, env(map[string]string{"ONELOOP_SDK_KEY": clienttest.SDKKey, "ONELOOP_BASE_URL": server.URL}), &out)
+			if (err != nil) != test.wantError || !strings.Contains(out.String(), test.output) || strings.Contains(out.String(), "nil") {
+				t.Errorf("got error %v and output:\n%s", err, &out)
+			}
+		})
 	}
 }
 
