@@ -20,9 +20,9 @@ import (
 )
 
 var (
-	browser context.Context // shared by all tests; each has its own profile
-	backend string          // path of the program
-	axe     string          // source code of axe-core
+	browser  context.Context // shared by all tests; each has its own profile
+	programs string          // the directory with examples/backend and examples/fakeapi
+	axe      string          // source code of axe-core
 )
 
 func TestMain(m *testing.M) {
@@ -41,13 +41,12 @@ func runTests(m *testing.M) (int, error) {
 	}
 	axe = string(source)
 
-	dir, err := os.MkdirTemp("", "browser")
+	programs, err = os.MkdirTemp("", "browser")
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
-	backend = filepath.Join(dir, "backend")
-	build := exec.Command("go", "build", "-o", backend, "./examples/backend")
+	defer os.RemoveAll(programs)
+	build := exec.Command("go", "build", "-o", programs, "./examples/backend", "./examples/fakeapi")
 	build.Dir = "../../.."
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("go build: %w\n%s", err, out)
@@ -66,11 +65,12 @@ func runTests(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// startBackend runs the backend with the fake API until the test ends, and returns
-// its URL.
-func startBackend(t *testing.T) string {
+// start runs a program on a free port until the test ends. It returns the first word
+// of its output after prefix, which is its URL.
+func start(t *testing.T, env []string, prefix, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), backend, "-fake", "-addr", "127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, program), append(args, "-addr", "127.0.0.1:0")...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.StdoutPipe()
@@ -82,12 +82,12 @@ func startBackend(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = cmd.Wait() })
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "Open "); ok {
+		if rest, ok := strings.CutPrefix(lines.Text(), prefix); ok {
 			url, _, _ := strings.Cut(rest, " ")
 			return url
 		}
 	}
-	t.Fatal("the backend did not print its URL")
+	t.Fatalf("%s did not print its URL", program)
 	return ""
 }
 
@@ -107,11 +107,18 @@ type page struct {
 	ctx context.Context
 }
 
-// open starts a backend and opens its page. Script errors and violations of the
-// content security policy fail the test.
+// open starts a backend with the fake API, and opens its page.
 func open(t *testing.T, l look) *page {
 	t.Helper()
-	url := startBackend(t)
+	p := newPage(t, l)
+	p.do(chromedp.Navigate(start(t, nil, "Open ", "backend", "-fake")))
+	return p
+}
+
+// newPage returns an empty page. Script errors and violations of the content security
+// policy fail the test.
+func newPage(t *testing.T, l look) *page {
+	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	err := chromedp.Listen(ctx, func(event any) {
@@ -134,7 +141,6 @@ func open(t *testing.T, l look) *page {
 		{Name: "forced-colors", Value: map[bool]string{false: "none", true: "active"}[l.forcedColors]},
 	}})
 	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.noScript})
-	p.do(chromedp.Navigate(url))
 	return p
 }
 
