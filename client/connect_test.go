@@ -69,8 +69,8 @@ func TestProxyRefusesConnect(t *testing.T) {
 		"empty password": url.UserPassword("u53r-of-the-proxy", ""),
 	}
 	for _, test := range []struct{ status, attempts int }{
-		{403, 1}, {407, 1}, // a retry would be refused too
-		{502, 3}, {503, 3}, // not processed, so even the POST is retried
+		{403, 1}, {407, 1}, {499, 1}, // a retry would be refused too
+		{500, 3}, {503, 3}, // not processed, so even the POST is retried
 	} {
 		for name, user := range users {
 			for _, op := range operations {
