@@ -240,6 +240,7 @@ func TestFailures(t *testing.T) {
 		"rate limited":  {fails(429, http.Header{"Retry-After": {"2"}}), 503, 503, "2"},
 		"wrong SDK key": {fails(401, nil), 503, 503, "5"},
 		"wrong path":    {fails(404, nil), 503, 503, "5"},
+		"bad request":   {fails(400, nil), 500, 401, ""},
 		"malformed":     {clienttest.Response(200, nil, `{"token":"`+detail+`"}`).Always(), 503, 503, "5"},
 		"cut":           {clienttest.Cut().Always(), 503, 503, "5"},
 		"silence":       {clienttest.Silence().Always(), 503, 503, "5"},

@@ -29,11 +29,7 @@ func newHandler(tokens linkTokenGenerator) http.Handler {
 			WorkspaceID: r.PathValue("workspace"),
 		})
 		if err != nil {
-			f := linkauth.FailureOf(r.Context(), err)
-			if f.Status == http.StatusUnauthorized {
-				f.Status = http.StatusInternalServerError // our request was wrong, and not the caller's
-			}
-			f.Write(w)
+			linkauth.FailureOf(r.Context(), err).Write(w)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
