@@ -168,6 +168,33 @@ func ExampleWithHTTPClient() {
 	// Output: true <nil>
 }
 
+// A traced transport adds a header to every request, and prints one of the response.
+type traced struct{ http.RoundTripper }
+
+func (t traced) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context()) // an http.RoundTripper must not change its argument
+	req.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	resp, err := t.RoundTripper.RoundTrip(req)
+	if err == nil {
+		fmt.Println(req.Method, req.Header.Get("Traceparent"), resp.Header.Get("Content-Type"))
+	}
+	return resp, err
+}
+
+// An http.RoundTripper can add headers to requests, and read those of responses.
+func ExampleWithHTTPClient_header() {
+	transport := traced{clienttest.NewAPI()} // or a clone of http.DefaultTransport
+	c, err := client.New(clienttest.SDKKey, client.WithHTTPClient(&http.Client{Transport: transport}))
+	if err != nil {
+		panic(err)
+	}
+	_, err = c.GenerateLinkToken(ctx, client.GenerateLinkTokenRequest{CustomerID: "customer_1", WorkspaceID: "workspace_1"})
+	fmt.Println(err)
+	// Output:
+	// POST 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 application/json
+	// <nil>
+}
+
 func ExampleWithBaseURL() {
 	for _, baseURL := range []string{"https://gateway.example/oneloop", "http://localhost:8080", "http://gateway.example"} {
 		_, err := client.New("sdk_1", client.WithBaseURL(baseURL))

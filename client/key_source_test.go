@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -70,6 +71,28 @@ func TestKeySourceErrors(t *testing.T) {
 	}
 }
 
+// If fetching the key hangs for a call without a deadline, the other calls end in time.
+func TestCachedKeyHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		keys := &cachedKey{turn: make(chan struct{}, 1), fetch: func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}}
+		forever, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() { _, _ = keys.get(forever) })
+		synctest.Wait()
+		c := newClientWithKey(t, "", via(newScript(responds(200, validated))), client.WithKeySource(keys.get), client.WithTimeout(time.Second))
+		start := time.Now()
+		if _, err := validate.call(t.Context(), c); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("got %v after %v, want the call's deadline", err, time.Since(start))
+		}
+	})
+}
+
 // cachedKey is the key source of an example.
 func TestCachedKey(t *testing.T) {
 	t.Parallel()
@@ -77,7 +100,7 @@ func TestCachedKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var fetches int
 		var fetchErr error
-		keys := &cachedKey{maxAge: time.Hour, minAge: time.Second, fetch: func(context.Context) (string, error) {
+		keys := &cachedKey{maxAge: time.Hour, minAge: time.Second, turn: make(chan struct{}, 1), fetch: func(context.Context) (string, error) {
 			fetches++
 			return "key-one", fetchErr
 		}}
