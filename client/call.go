@@ -35,12 +35,15 @@ type run struct {
 
 // do makes one API call, from top to bottom:
 //
-//	prepare  adds the deadline and the SDK key, and builds the request
-//	send     makes an attempt; http.Client and go-retryablehttp get an empty response,
-//	         so that they act on nothing
-//	check    decides whether to retry, charges the budget and calls the observers
+//	prepare  gets the SDK key and builds the request
+//	send     makes an attempt and keeps its outcome; http.Client and go-retryablehttp
+//	         get an empty response, so that they act on nothing
+//	check    credits the budget, decides whether to retry, charges the budget, and
+//	         calls the observers
 //	wait     returns the wait that was decided; then send makes the next attempt
 //	finish   returns the error; if it is nil, decode has stored the result
+//
+// A retry that was paid for but not sent is refunded at the end.
 func (c *Client) do(ctx context.Context, op call) error {
 	r := &run{secrets: secrets{linkToken: op.linkToken}, deadline: time.Now().Add(c.timeout)}
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(r.deadline) {
@@ -58,15 +61,14 @@ func (c *Client) do(ctx context.Context, op call) error {
 		r.attempts, r.decision = r.attempts+1, decision{}
 		r.last = c.attempt(req, op, r.secrets, r.deadline, r.attempts)
 		if response, ok := r.last.err.(*ErrorResponse); ok || errors.Is(r.last.err, ErrMalformedResponse) {
-			r.response = response
+			r.response = response // a malformed response replaces an earlier error response
 		}
 		return &emptyResponse, nil
 	}
 	check := func(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-		switch definitive := r.last.status != 0 && r.last.class == conclusive; {
-		case definitive && r.attempts == 1:
-			c.budget.spend(-firstSuccess)
-		case definitive:
+		if definitive := r.last.status != 0 && r.last.class == conclusive; definitive && r.attempts == 1 {
+			c.budget.spend(-firstResponse)
+		} else if definitive {
 			c.budget.spend(-retryCost)
 		}
 		if r.last.err != nil {
@@ -96,7 +98,6 @@ func (c *Client) do(ctx context.Context, op call) error {
 	r.retry.HTTPClient = &r.http
 	r.retry.RetryMax = c.policy.MaxAttempts // never reached: decide stops earlier
 	r.retry.CheckRetry, r.retry.Backoff = check, wait
-	r.retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	_, err = r.retry.Do(&retryablehttp.Request{Request: req})
 	return r.finish(ctx, op, err)
 }

@@ -44,7 +44,7 @@ type config struct {
 	insecure   bool
 	httpClient *http.Client
 	keyFile    *string
-	keySource  *keySource
+	keySource  *keyFunc
 	timeout    time.Duration
 	policy     RetryPolicy
 	userAgent  string
@@ -71,6 +71,14 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	header := http.Header{
+		"Accept":          {"application/json"},
+		"Accept-Encoding": {"identity"}, // otherwise net/http decompresses, and the limit of the body wouldn't hold
+		"User-Agent":      {cfg.userAgent},
+	}
+	if runtime.GOOS == "js" {
+		header["js.fetch:redirect"] = []string{"manual"} // net/http passes this to fetch, which would follow redirects
+	}
 	cfg.policy.setDefaults()
 	if t := cfg.httpClient.Timeout; t > 0 {
 		cfg.policy.AttemptTimeout = min(cfg.policy.AttemptTimeout, t)
@@ -79,11 +87,7 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 		baseURL:   strings.TrimRight(baseURL.String(), "/"),
 		timeout:   cfg.timeout,
 		authorize: authorize,
-		header: http.Header{
-			"Accept":          {"application/json"},
-			"Accept-Encoding": {"identity"}, // otherwise net/http decompresses, and the limit of the body wouldn't hold
-			"User-Agent":      {cfg.userAgent},
-		},
+		header:    header,
 		transport: transport.New(cfg.httpClient.Transport, baseURL.Scheme == "http", cfg.policy.AttemptTimeout),
 		policy:    cfg.policy,
 		budget:    new(budget),

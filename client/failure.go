@@ -43,11 +43,11 @@ const minSecret = 8
 
 const bearer = "Bearer "
 
-// secrets are the values that must not appear in the texts of a call: the SDK key in
-// the Authorization header, and the link token.
+// secrets are the values that must not appear in the texts of a call: the SDK key, as
+// the Authorization header that each attempt sends, and the link token.
 type secrets struct{ authorization, linkToken string }
 
-// redact replaces the secrets in text, both verbatim and as escaped in a URL path.
+// redact replaces the secrets in text, verbatim and as escaped in a URL path or query.
 func (s secrets) redact(text string) string {
 	first, second := strings.TrimPrefix(s.authorization, bearer), s.linkToken
 	if len(first) < len(second) { // the longer one first: it may contain the other
@@ -55,8 +55,7 @@ func (s secrets) redact(text string) string {
 	}
 	for _, secret := range []string{first, second} {
 		if len(secret) >= minSecret {
-			text = strings.ReplaceAll(text, url.PathEscape(secret), redacted)
-			text = strings.ReplaceAll(text, secret, redacted)
+			text = strings.NewReplacer(url.PathEscape(secret), redacted, url.QueryEscape(secret), redacted, secret, redacted).Replace(text)
 		}
 	}
 	return text
@@ -67,10 +66,10 @@ func (s secrets) clean(text string) string { return limit(s.redact(oneLine(text)
 
 // sanitize returns an error for err, from a transport, with a text that is safe to
 // show. net/http quotes what it can't parse of a response, which may be a new link
-// token. Go 1.25 has one such text without quotation marks.
+// token. Go 1.25 has two such texts without quotation marks.
 func (s secrets) sanitize(err error) error {
 	text, _, _ := strings.Cut(err.Error(), `"`)
-	text, _, _ = strings.Cut(text, "MIME header line: ")
+	text, _, _ = strings.Cut(text, "malformed MIME header ")
 	return &failure{text: s.clean(strings.TrimSpace(text)), cause: err}
 }
 

@@ -14,12 +14,12 @@ import (
 // key. With an error, it may return a header with a key that must be redacted.
 type authFunc func(ctx context.Context, deadline time.Time) (string, error)
 
-// A keySource is a function that WithKeySource takes.
-type keySource = func(context.Context) (string, error)
+// A keyFunc is what WithKeySource takes.
+type keyFunc = func(context.Context) (string, error)
 
 // newAuthFunc returns the function for the arguments of New: a fixed key, the path of
 // WithKeyFile or the function of WithKeySource. There must be only one.
-func newAuthFunc(sdkKey string, path *string, source *keySource) (authFunc, error) {
+func newAuthFunc(sdkKey string, path *string, source *keyFunc) (authFunc, error) {
 	switch {
 	case sdkKey != "" && (path != nil || source != nil), path != nil && source != nil:
 		return nil, invalid("New", "more than one of an SDK key, WithKeyFile and WithKeySource is given")
@@ -46,7 +46,7 @@ func newAuthFunc(sdkKey string, path *string, source *keySource) (authFunc, erro
 
 // limited passes the deadline to source. If the context has ended with a cause of the
 // program's, source may have returned that, so its error is dropped.
-func limited(source keySource) authFunc {
+func limited(source keyFunc) authFunc {
 	return func(ctx context.Context, deadline time.Time) (string, error) {
 		limitedCtx, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
@@ -60,7 +60,7 @@ func limited(source keySource) authFunc {
 
 // checked returns a source that also rejects keys that can't be sent. Its errors
 // begin with the name of the option.
-func checked(option string, source keySource) keySource {
+func checked(option string, source keyFunc) keyFunc {
 	return func(ctx context.Context) (string, error) {
 		key, err := source(ctx)
 		if err == nil {

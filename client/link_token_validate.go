@@ -36,11 +36,11 @@ type LinkTokenValidation struct {
 //
 // A link token consists of 1 to 2,048 of the characters that RFC 3986 allows
 // unescaped in a path segment: letters, digits and -._~!$&'()*+,;=:@. It is neither
-// "." nor "..". These limits are the package's own. If linkToken is anything else, the error matches
-// [ErrInvalidLinkToken] and nothing is sent. A response outside 2xx is returned as an
-// [*ErrorResponse]. The error matches [ErrMalformedResponse] if a 2xx response does
-// not conform to the contract, or if it reports the token as valid without naming its
-// workspace and customer.
+// "." nor "..". These limits are the package's own. If linkToken is anything else, the
+// error matches [ErrInvalidLinkToken] and nothing is sent. A response outside 2xx is
+// returned as an [*ErrorResponse]. The error matches [ErrMalformedResponse] if a 2xx
+// response does not conform to the contract, or if it reports the token as valid
+// without naming its workspace and customer.
 func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*LinkTokenValidation, error) {
 	if !isLinkToken(linkToken) {
 		return nil, &failure{text: "oneloop: validateLinkToken: linkToken " + notLinkToken, cause: ErrInvalidLinkToken}

@@ -77,9 +77,10 @@ func WithKeySource(source func(context.Context) (string, error)) Option {
 	return func(c *config) { c.keySource = &source }
 }
 
-// WithTimeout limits a whole call, including retries and waits. The call ends by the
-// deadline of its context or after d, whichever is earlier. The default is 15
-// seconds, 0 means no limit, and negative durations are rejected.
+// WithTimeout limits a whole call, including retries and waits. The call ends at the
+// deadline of its context or after d, whichever is earlier, provided that the
+// transport and the key source respect their contexts. The default is 15 seconds, 0
+// means no limit, and negative durations are rejected.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) { c.timeout = cmp.Or(d, math.MaxInt64) }
 }

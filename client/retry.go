@@ -173,12 +173,12 @@ func parseRetryAfter(value string) time.Duration {
 	return max(0, time.Until(date)) // Until returns at most the largest Duration
 }
 
-// A full budget pays for 35 retries without a success between them. In the long run,
-// 14 successful first attempts pay for a retry that fails.
+// A full budget pays for 35 retries without a definitive response between them. In the
+// long run, 14 such responses to first attempts pay for a retry that gets none.
 const (
-	budgetSize   = 500
-	retryCost    = 14 // refunded if the retry succeeds, or is never sent
-	firstSuccess = 1
+	budgetSize    = 500
+	retryCost     = 14 // refunded if the retry gets a definitive response, or is never sent
+	firstResponse = 1  // for a definitive response to a first attempt
 )
 
 // A budget limits the load that a Client's retries add to a failing server.

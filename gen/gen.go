@@ -79,11 +79,7 @@ func NewValidateLinkTokenRequest(ctx context.Context, server string, token strin
 		return nil, err
 	}
 	path = strings.Replace(path, "{token}", segment0, 1)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	return req, nil
+	return http.NewRequestWithContext(ctx, http.MethodGet, server+path, nil)
 }
 
 // Check returns an error that names every field that is required and missing, or has

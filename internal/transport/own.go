@@ -30,9 +30,9 @@ type ownTransport struct {
 	*http.Transport
 	original *http.Transport
 
-	mu        sync.Mutex
-	responded time.Time // when the latest response was received
-	suspect   time.Time // when the first request began that casts doubt; zero after a response
+	mu         sync.Mutex
+	responded  time.Time // when the latest response was received
+	doubtSince time.Time // when the first request began that casts doubt; zero after a response
 }
 
 // current returns the transport for a request that begins now.
@@ -58,20 +58,20 @@ func (t *Transport) current(now time.Time) http.RoundTripper {
 func (o *ownTransport) isDead(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.suspect.IsZero() && now.Sub(o.suspect) >= minDoubt
+	return !o.doubtSince.IsZero() && now.Sub(o.doubtSince) >= minDoubt
 }
 
 // record records the end of a request that began at start: whether there was a
 // response, and if not, whether that casts doubt on the connections. A response to
 // another request in the meantime removes the doubt.
-func (o *ownTransport) record(start time.Time, response, suspect bool) {
+func (o *ownTransport) record(start time.Time, response, doubtful bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case response:
-		o.responded, o.suspect = time.Now(), time.Time{}
-	case suspect && o.suspect.IsZero() && o.responded.Before(start):
-		o.suspect = start
+		o.responded, o.doubtSince = time.Now(), time.Time{}
+	case doubtful && o.doubtSince.IsZero() && o.responded.Before(start):
+		o.doubtSince = start
 	}
 }
 

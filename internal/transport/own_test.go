@@ -189,7 +189,7 @@ func TestTracker(t *testing.T) {
 	}
 }
 
-func TestSuspect(t *testing.T) {
+func TestDoubtful(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	reset := errors.New("connection reset")
@@ -203,12 +203,13 @@ func TestSuspect(t *testing.T) {
 		"broke":               {t.Context(), reset, connections{reused: true}, false, true},
 		"broke, but new":      {t.Context(), reset, connections{}, false, false},
 		"a stream broke":      {t.Context(), errors.New("stream error: stream ID 1; CANCEL"), connections{reused: true}, false, false},
+		"a stream broke late": {t.Context(), errors.New("stream error: stream ID 1; CANCEL"), connections{reused: true}, true, false},
 		"canceled at once":    {ended, context.Canceled, connections{reused: true}, false, false},
 		"canceled, long wait": {ended, context.Canceled, connections{reused: true}, true, true},
 		"long wait, but new":  {ended, context.Canceled, connections{}, true, false},
 		"gave up":             {ended, errGaveUp, connections{reused: true, gaveUp: true}, true, false},
 	} {
-		if got := test.conn.suspect(test.ctx, test.err, test.long); got != test.want {
+		if got := test.conn.doubtful(test.ctx, test.err, test.long); got != test.want {
 			t.Errorf("%s: got %t, want %t", name, got, test.want)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 // waits 1, 2 and 4 s, so a fifth connection would come too late.
 const maxConnections = 4
 
-// maxIdle is how many idle connections of our own transport a request may use before
-// the rest are closed. A server that has closed two has probably closed them all.
+// maxIdle is how many idle connections of our own transport may fail for a request
+// before the others are closed. A server that has closed two has probably closed all.
 const maxIdle = 2
 
 // minSilence is how long a request must have waited for a response before a
@@ -32,13 +32,12 @@ type connections struct {
 	gaveUp    bool     // whether the request was canceled because of maxConnections
 }
 
-// suspect reports whether a request that ended without a response, with err, casts
+// doubtful reports whether a request that ended without a response, with err, casts
 // doubt on the other connections as well: because it broke a reused connection, or
-// because it waited on one for long.
-func (c connections) suspect(ctx context.Context, err error, long bool) bool {
-	// A stream error is HTTP/2's and leaves the connection intact.
-	broke := err != nil && ctx.Err() == nil && !strings.Contains(err.Error(), "stream error:")
-	return c.reused && !c.gaveUp && (broke || long)
+// because it waited on one for long. An HTTP/2 stream error shows that it is alive.
+func (c connections) doubtful(ctx context.Context, err error, long bool) bool {
+	isStream := err == nil || strings.Contains(err.Error(), "stream error:")
+	return c.reused && !c.gaveUp && !isStream && (ctx.Err() == nil || long)
 }
 
 // A tracker follows the connections that net/http uses for one request. net/http
@@ -53,7 +52,7 @@ type tracker struct {
 
 // newTracker returns a tracker that calls cancel when the request wants another
 // connection after maxConnections. If own is not nil, the tracker closes its idle
-// connections after maxIdle.
+// connections after maxIdle have failed.
 func newTracker(own *ownTransport, cancel context.CancelFunc) *tracker {
 	t := new(tracker)
 	t.trace = httptrace.ClientTrace{
@@ -66,9 +65,6 @@ func newTracker(own *ownTransport, cancel context.CancelFunc) *tracker {
 				t.gaveUp = true
 				cancel()
 			}
-			if t.idle >= maxIdle && own != nil {
-				own.CloseIdleConnections()
-			}
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
 			t.mu.Lock()
@@ -78,6 +74,10 @@ func newTracker(own *ownTransport, cancel context.CancelFunc) *tracker {
 				t.idle++
 			case !info.Reused || info.Conn != t.last: // over HTTP/2, a refused stream stays on its connection
 				t.opened++
+			}
+			// GetConn is no place for this: net/http may have locked its HTTP/2 connections.
+			if t.idle > maxIdle && own != nil {
+				own.CloseIdleConnections()
 			}
 			t.got, t.none, t.last, t.reused = true, false, info.Conn, info.Reused
 		},

@@ -26,8 +26,8 @@ type Fate int
 // What became of a request without a response.
 const (
 	Unknown  Fate = iota // the server may have processed it
-	NotSent              // there was no connection to send it on
-	Hopeless             // it was not processed, and retrying cannot help
+	NotSent              // it was not sent
+	Hopeless             // retrying cannot help
 )
 
 // ErrTooLarge means that a response body is longer than 1 MiB.
@@ -67,10 +67,10 @@ type Result struct {
 	Fate     Fate  // what became of the request if there was no response
 }
 
-// Send sends req with header in place of its own. It returns at the deadline at the
-// latest. If the context of req has ended, the error matches the context's error, but
-// not its cause, which may be any error of the program. The error never matches a
-// *url.Error, because that holds the URL.
+// Send sends req with header in place of its own. The context of the request ends at
+// the deadline at the latest. If the context of req has ended, the error matches the
+// context's error, but not its cause, which may be any error of the program. The error
+// never matches a *url.Error, because that holds the URL.
 func (t *Transport) Send(req *http.Request, header http.Header, deadline time.Time) (result Result) {
 	start := time.Now()
 	end, cause := start.Add(t.timeout), errTimeout
@@ -106,7 +106,7 @@ func (t *Transport) Send(req *http.Request, header http.Header, deadline time.Ti
 		result.Fate = fateOf(result.Err, connections)
 	}
 	if own != nil {
-		own.record(start, result.Status != 0, connections.suspect(ctx, result.Err, min(minSilence, t.timeout) <= result.Duration))
+		own.record(start, result.Status != 0, connections.doubtful(ctx, result.Err, result.Duration >= min(minSilence, end.Sub(start))))
 	}
 	return result
 }
@@ -129,14 +129,13 @@ func readBody(resp *http.Response) ([]byte, error) {
 
 func fateOf(err error, c connections) Fate {
 	var dns *net.DNSError
-	switch {
+	switch text := ": " + err.Error(); {
 	case errors.As(err, &dns): // before the text, because a host may be named "tls"
 		if dns.IsNotFound {
 			return Hopeless
 		}
-	// crypto/tls exports no types for its errors, so match on text.
-	case strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "x509: "), errors.Is(err, errProxyRefused):
-		return Hopeless
+	case strings.Contains(text, ": tls: "), strings.Contains(text, ": x509: "), errors.Is(err, errProxyRefused):
+		return Hopeless // crypto/tls does not export types for all of its errors, so match on text
 	}
 	if c.none {
 		return NotSent
@@ -170,7 +169,8 @@ func explain(ctx context.Context, c connections, err error) error {
 	return fmt.Errorf("%w: %w", reason, err) // some transports and dialers hide the context's error
 }
 
-// CloseIdleConnections closes the connections that are currently idle.
+// CloseIdleConnections closes the connections that are currently idle. http.Client
+// knows how, for any http.RoundTripper.
 func (t *Transport) CloseIdleConnections() {
 	(&http.Client{Transport: t.current(time.Now())}).CloseIdleConnections()
 }

@@ -187,6 +187,7 @@ func TestFate(t *testing.T) {
 		"DNS failure, a host named tls":  {&net.DNSError{Err: "server misbehaving", Name: "tls"}, true, NotSent},
 		"certificate":                    {x509.UnknownAuthorityError{}, true, Hopeless},
 		"TLS alert after the connection": {errors.New("remote error: tls: bad certificate"), false, Hopeless},
+		"not TLS, no connection":         {errors.New("mtls: not ready"), true, NotSent},
 		"TLS handshake timeout":          {errors.New("net/http: TLS handshake timeout"), true, NotSent},
 		"refused by a proxy":             {fmt.Errorf("proxy %w", errProxyRefused), true, Hopeless},
 	} {
