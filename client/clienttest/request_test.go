@@ -24,11 +24,13 @@ func TestSDKKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.GenerateLinkToken(t.Context(), request); err != nil {
+		t.Errorf("the key of WithSDKKey: got %v", err)
+	}
 	for _, step := range []struct {
 		name, accepted, sent string
 		want                 error
 	}{
-		{"the key of WithSDKKey", "sdk_first", "sdk_first", nil},
 		{"rotated, client with the old key", "sdk_second", "sdk_first", client.ErrUnauthorized},
 		{"rotated, client with the new key", "sdk_second", "sdk_second", nil},
 		{"revoked", "", "sdk_second", client.ErrUnauthorized},
@@ -40,9 +42,11 @@ func TestSDKKeys(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", step.name, err, step.want)
 		}
 	}
-	status, _ := send(t, clienttest.NewAPI(clienttest.WithSDKKey("")), "GET", "/api/v1/link-token/t", "Bearer ", "", "")
-	if status != 401 {
-		t.Errorf("got %d for an empty key, want 401", status)
+	for _, sent := range []string{"", clienttest.SDKKey} {
+		status, _ := send(t, clienttest.NewAPI(clienttest.WithSDKKey("")), "GET", "/api/v1/link-token/t", "Bearer "+sent, "", "")
+		if status != 401 {
+			t.Errorf("got %d for key %q, want 401 as no key is accepted", status, sent)
+		}
 	}
 }
 
