@@ -66,10 +66,10 @@ func (s secrets) clean(text string) string { return limit(s.redact(oneLine(text)
 
 // sanitize returns an error for err, from a transport, with a text that is safe to
 // show. net/http quotes what it can't parse of a response, which may be a new link
-// token. Go 1.25 has two such texts without quotation marks.
+// token. Go 1.25 has two such texts, "… line: ", without quotation marks.
 func (s secrets) sanitize(err error) error {
 	text, _, _ := strings.Cut(err.Error(), `"`)
-	text, _, _ = strings.Cut(text, "malformed MIME header ")
+	text, _, _ = strings.Cut(text, " line: ")
 	return &failure{text: s.clean(strings.TrimSpace(text)), cause: err}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,11 +133,9 @@ func record(attempts *[]client.Attempt) client.Option {
 func allErrors(err error, attempts []client.Attempt) []error {
 	errs := []error{err}
 	for _, a := range attempts {
-		if a.Err != nil {
-			errs = append(errs, a.Err)
-		}
+		errs = append(errs, a.Err)
 	}
-	return errs
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
 // A roundTripFunc is an http.RoundTripper. It is also one step of a script.

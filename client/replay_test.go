@@ -24,6 +24,9 @@ type frameServer struct {
 	baseURL   string
 	tlsConfig *tls.Config // for its clients
 	requests  atomic.Int64
+
+	config *tls.Config
+	handle func(c frameConn, stream uint32) bool
 }
 
 // A frameConn is a connection of a frameServer.
@@ -35,32 +38,37 @@ func newFrameServer(tb testing.TB, handle func(c frameConn, stream uint32) bool)
 	tb.Helper()
 	certs := httptest.NewTLSServer(nil)
 	defer certs.Close()
-	config := &tls.Config{Certificates: certs.TLS.Certificates, NextProtos: []string{"h2"}}
-	s := &frameServer{tlsConfig: certs.Client().Transport.(*http.Transport).TLSClientConfig}
-	s.baseURL = "https://" + listen(tb, func(plain net.Conn) {
-		conn := tls.Server(plain, config)
-		defer conn.Close()
-		c := frameConn{conn}
-		_, _ = io.CopyN(io.Discard, c, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
-		c.frame(4, 0, 0) // SETTINGS
-		for {
-			var head [9]byte
-			if _, err := io.ReadFull(c, head[:]); err != nil {
-				return
-			}
-			_, _ = io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head[:])>>8))
-			kind, stream := head[3], binary.BigEndian.Uint32(head[5:])
-			const data, headers, endStream = 0, 1, 1
-			if kind != data && kind != headers || head[4]&endStream == 0 {
-				continue
-			}
-			s.requests.Add(1)
-			if !handle(c, stream) {
-				return
-			}
-		}
-	})
+	s := &frameServer{
+		tlsConfig: certs.Client().Transport.(*http.Transport).TLSClientConfig,
+		config:    &tls.Config{Certificates: certs.TLS.Certificates, NextProtos: []string{"h2"}},
+		handle:    handle,
+	}
+	s.baseURL = "https://" + listen(tb, s.serve)
 	return s
+}
+
+func (s *frameServer) serve(plain net.Conn) {
+	conn := tls.Server(plain, s.config)
+	defer conn.Close()
+	c := frameConn{conn}
+	_, _ = io.CopyN(io.Discard, c, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+	c.frame(4, 0, 0) // SETTINGS
+	for {
+		var head [9]byte
+		if _, err := io.ReadFull(c, head[:]); err != nil {
+			return
+		}
+		_, _ = io.CopyN(io.Discard, c, int64(binary.BigEndian.Uint32(head[:])>>8))
+		kind, stream := head[3], binary.BigEndian.Uint32(head[5:])
+		const data, headers, endStream = 0, 1, 1
+		if kind != data && kind != headers || head[4]&endStream == 0 {
+			continue
+		}
+		s.requests.Add(1)
+		if !s.handle(c, stream) {
+			return
+		}
+	}
 }
 
 func (c frameConn) frame(kind, flags byte, stream uint32, payload ...byte) {

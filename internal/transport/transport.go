@@ -36,7 +36,6 @@ var ErrTooLarge = errors.New("the response is longer than 1 MiB")
 var (
 	errTimeout      = fmt.Errorf("attempt timed out: %w", context.DeadlineExceeded)
 	errDeadline     = fmt.Errorf("call timed out: %w", context.DeadlineExceeded)
-	errNoConnection = fmt.Errorf("attempt timed out without a connection: %w", context.DeadlineExceeded)
 	errGaveUp       = errors.New("gave up after four connections")
 	errProxyRefused = errors.New("refused to connect")
 )
@@ -151,8 +150,8 @@ func explain(ctx context.Context, c connections, err error) error {
 	}
 	cause := context.Cause(ctx)
 	reason := cause
-	if cause == errTimeout && c.none {
-		reason = errNoConnection
+	if c.none && (cause == errTimeout || cause == errDeadline) {
+		reason = fmt.Errorf("could not connect: %w", cause)
 	}
 	switch {
 	case c.gaveUp:

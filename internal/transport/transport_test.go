@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -46,7 +47,7 @@ func fail(err error) roundTripFunc {
 
 func TestSend(t *testing.T) {
 	errBroken := errors.New("broken")
-	broken := io.MultiReader(strings.NewReader("{"), failingReader{errBroken})
+	broken := io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errBroken))
 	for name, test := range map[string]struct {
 		roundTrip roundTripFunc
 		status    int
@@ -60,7 +61,7 @@ func TestSend(t *testing.T) {
 		"too large a body":    {respond(503, strings.NewReader(strings.Repeat("x", maxBody+1))), 503, strings.Repeat("x", maxBody), ErrTooLarge, Unknown},
 		"a broken body":       {respond(200, broken), 200, "{", errBroken, Unknown},
 		"no body":             {func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 204}, nil }, 204, "", nil, Unknown},
-		"switching protocols": {respond(101, failingReader{errBroken}), 101, "", nil, Unknown},
+		"switching protocols": {respond(101, iotest.ErrReader(errBroken)), 101, "", nil, Unknown},
 		"an error":            {fail(io.EOF), 0, "", io.EOF, Unknown},
 		"unknown host":        {fail(&net.DNSError{IsNotFound: true}), 0, "", nil, Hopeless},
 	} {
@@ -81,10 +82,6 @@ func TestSend(t *testing.T) {
 		}
 	}
 }
-
-type failingReader struct{ err error }
-
-func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
 func TestSendReplacesHeader(t *testing.T) {
 	req := request(t.Context(), "http://server.example")
@@ -221,7 +218,7 @@ func TestNeverConnected(t *testing.T) {
 		"closed after the connection": {closing.URL, nil, Unknown, ""},
 		"closed in the handshake":     {strings.Replace(closing.URL, "http", "https", 1), nil, NotSent, ""},
 		"a dial function's own error": {closing.URL, dead, NotSent, "no route"},
-		"no connection in time":       {closing.URL, hangs, NotSent, "attempt timed out without a connection: context deadline exceeded"},
+		"no connection in time":       {closing.URL, hangs, NotSent, "could not connect: attempt timed out: context deadline exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rt := &http.Transport{DialContext: test.dial}
