@@ -1,7 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -80,9 +82,7 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 		header["js.fetch:redirect"] = []string{"manual"} // net/http passes this to fetch, which would follow redirects
 	}
 	cfg.policy.setDefaults()
-	if t := cfg.httpClient.Timeout; t > 0 {
-		cfg.policy.AttemptTimeout = min(cfg.policy.AttemptTimeout, t)
-	}
+	cfg.policy.AttemptTimeout = min(cfg.policy.AttemptTimeout, cfg.timeout, cmp.Or(max(0, cfg.httpClient.Timeout), math.MaxInt64))
 	return &Client{
 		baseURL:   strings.TrimRight(baseURL.String(), "/"),
 		timeout:   cfg.timeout,

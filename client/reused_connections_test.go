@@ -72,15 +72,16 @@ func TestDeadConnectionsCostOneCall(t *testing.T) {
 func TestSilentConnectionsCostOneCall(t *testing.T) {
 	const n, calls = 8, 12
 	for _, protocol := range protocols {
-		for name, test := range map[string]struct{ header, caller time.Duration }{
+		for name, test := range map[string]struct{ header, caller, timeout time.Duration }{
 			"ResponseHeaderTimeout": {header: time.Second},
 			"canceled by callers":   {caller: time.Second},
+			"WithTimeout":           {timeout: 400 * time.Millisecond},
 		} {
 			for _, op := range operations {
 				t.Run(protocol+"/"+name+"/"+op.name, func(t *testing.T) {
 					withPipes(t, protocol, slowly, func(t *testing.T, server *pipeServer) {
 						server.transport.ResponseHeaderTimeout = test.header
-						c := newClient(t, client.WithBaseURL(server.baseURL))
+						c := newClient(t, client.WithBaseURL(server.baseURL), client.WithTimeout(test.timeout))
 						server.openIdle(t, c, n)
 						server.kill(isSilent)
 						failed := 0
@@ -187,11 +188,16 @@ func TestSlowResponseKeepsConnections(t *testing.T) {
 func TestQuietWorkerKeepsConnection(t *testing.T) {
 	const calls = 60
 	resetStream := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	resetLate := func(http.ResponseWriter, *http.Request) {
+		time.Sleep(600 * time.Millisecond)
+		panic(http.ErrAbortHandler)
+	}
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc // of every tenth request
 		timeout time.Duration    // of the caller
 	}{
 		"reset streams": {resetStream, time.Minute},
+		"late resets":   {resetLate, time.Minute},
 		"early cancels": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 200 * time.Millisecond},
 	} {
 		for _, op := range operations {

@@ -20,7 +20,7 @@ import (
 )
 
 // oddToken has characters that a URL may escape but need not.
-const oddToken = `lt_canary!'(*)~d93b5f`
+const oddToken = `lt_canary!'(*)~:+=d93b5f`
 
 // secretForms are the secrets of the tests in common encodings.
 var secretForms = func() (forms []string) {
