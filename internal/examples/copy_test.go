@@ -47,7 +47,7 @@ func TestCopy(t *testing.T) {
 			}
 			run(t, to, "mod", "edit", "-module=example.com/copy", "-require="+module+"@v0.0.0", "-replace="+module+"="+root)
 			run(t, to, "build", "-ldflags=-s -w", "-o", os.DevNull, ".") // debug information takes time
-			run(t, to, "vet", ".") // compiles the tests, too
+			run(t, to, "vet", ".")                                       // compiles the tests, too
 		})
 	}
 }
