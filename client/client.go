@@ -73,21 +73,17 @@ func New(sdkKey string, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := http.Header{
-		"Accept":          {"application/json"},
-		"Accept-Encoding": {"identity"}, // otherwise net/http decompresses, and the limit of the body wouldn't hold
-		"User-Agent":      {cfg.userAgent},
-	}
-	if runtime.GOOS == "js" {
-		header["js.fetch:redirect"] = []string{"manual"} // net/http passes this to fetch, which would follow redirects
-	}
 	cfg.policy.setDefaults()
 	cfg.policy.AttemptTimeout = min(cfg.policy.AttemptTimeout, cfg.timeout, cmp.Or(max(0, cfg.httpClient.Timeout), math.MaxInt64))
 	return &Client{
 		baseURL:   strings.TrimRight(baseURL.String(), "/"),
 		timeout:   cfg.timeout,
 		authorize: authorize,
-		header:    header,
+		header: http.Header{
+			"Accept":          {"application/json"},
+			"Accept-Encoding": {"identity"}, // otherwise net/http decompresses, and the limit of the body wouldn't hold
+			"User-Agent":      {cfg.userAgent},
+		},
 		transport: transport.New(cfg.httpClient.Transport, baseURL.Scheme == "http", cfg.policy.AttemptTimeout),
 		policy:    cfg.policy,
 		budget:    new(budget),
