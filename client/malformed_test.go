@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -108,12 +109,10 @@ func TestMalformedFields(t *testing.T) {
 			case "valid":
 				values["string"], values["number"] = `"true"`, "1"
 			case "expiresAt":
-				for name, literal := range map[string]string{
+				maps.Copy(values, map[string]string{
 					"fraction": "1893456000.5", "exponent": "1.893456e9", "beyond int64": "9223372036854775808", "far beyond": "1e400",
 					"boolean": "true", "string": `"1893456000"`, "date": `"2030-01-01T00:00:00Z"`,
-				} {
-					values[name] = literal
-				}
+				})
 			default:
 				values["number"], values["boolean"] = "1", "false"
 			}
