@@ -44,6 +44,14 @@ var (
 	ErrMalformedResponse = errors.New("oneloop: malformed response")
 )
 
+func invalid(where, problem string) error {
+	return &failure{text: "oneloop: " + where + ": " + problem, cause: ErrInvalidArgument}
+}
+
+func malformed(err error) error {
+	return &failure{text: "malformed response: " + err.Error(), cause: ErrMalformedResponse}
+}
+
 // An ErrorResponse is a response with a status outside 2xx, regardless of its body.
 // It may be a redirect, because redirects are not followed. Use [errors.As] to get
 // it, or [errors.Is] to compare it with [ErrBadRequest] and the other errors for a

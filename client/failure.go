@@ -15,14 +15,6 @@ type failure struct {
 	cause error
 }
 
-func invalid(where, problem string) error {
-	return &failure{text: "oneloop: " + where + ": " + problem, cause: ErrInvalidArgument}
-}
-
-func malformed(err error) error {
-	return &failure{text: "malformed response: " + err.Error(), cause: ErrMalformedResponse}
-}
-
 func (e *failure) Error() string        { return e.text }
 func (e *failure) Is(target error) bool { return errors.Is(e.cause, target) }
 func (e *failure) As(target any) bool   { return errors.As(e.cause, target) }

@@ -96,3 +96,17 @@ func decodeLinkTokenValidation(header http.Header, body []byte) (v LinkTokenVali
 	v.ExpiresAt, err = parseEpoch("expiresAt", response.ExpiresAt.Value)
 	return v, err
 }
+
+// parseEpoch converts a Unix time. Oneloop does not document its unit, so
+// parseEpoch guesses it from the value: 1e11 is in March 1973 if it counts
+// milliseconds, and in the year 5138 if it counts seconds.
+func parseEpoch(field string, epoch int64) (time.Time, error) {
+	t := time.Unix(epoch, 0).UTC()
+	if epoch >= 1e11 {
+		t = time.UnixMilli(epoch).UTC()
+	}
+	if t.Year() > 9999 { // time.Time can't encode later years as JSON
+		return time.Time{}, errors.New(field + " is after the year 9999")
+	}
+	return t, nil
+}

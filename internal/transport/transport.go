@@ -4,41 +4,31 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// maxBody is the most that is read of a response body, in bytes.
-const maxBody = 1 << 20
+// pingTimeout is how long an HTTP/2 connection may be silent before net/http sends a
+// ping, and how long net/http then waits for the reply.
+const pingTimeout = 3 * time.Second
 
-// A Fate is what became of a request that got no response.
-type Fate int
+// maxHeader limits a response header, in bytes.
+const maxHeader = 64 << 10
 
-// What became of a request without a response.
-const (
-	Unknown  Fate = iota // the server may have processed it
-	NotSent              // it was not sent
-	Hopeless             // retrying cannot help
-)
+// errProxyRefused means that a proxy responded to CONNECT with a status below 500.
+var errProxyRefused = errors.New("refused to connect")
 
-// ErrTooLarge means that a response body is longer than 1 MiB.
-var ErrTooLarge = errors.New("the response is longer than 1 MiB")
-
-var (
-	errTimeout      = fmt.Errorf("attempt timed out: %w", context.DeadlineExceeded)
-	errDeadline     = fmt.Errorf("call timed out: %w", context.DeadlineExceeded)
-	errGaveUp       = errors.New("gave up after four connections")
-	errProxyRefused = errors.New("refused to connect")
-)
+// minDoubt is how long a transport is used on after a request that casts doubt on its
+// connections, so that the response to another one can remove the doubt.
+const minDoubt = 100 * time.Millisecond
 
 // A Transport sends requests through the http.RoundTripper of its user, or through
 // its own copy of http.DefaultTransport. It is safe for concurrent use.
@@ -56,120 +46,119 @@ func New(custom http.RoundTripper, plainHTTP bool, timeout time.Duration) *Trans
 	return &Transport{custom: custom, plainHTTP: plainHTTP, timeout: timeout}
 }
 
-// A Result is what came of sending a request.
-type Result struct {
-	Status   int // 0 if there was no response
-	Header   http.Header
-	Body     []byte // incomplete unless Err is nil
-	Duration time.Duration
-	Err      error // why there is no response, or why Body is incomplete
-	Fate     Fate  // what became of the request if there was no response
-}
-
-// Send sends req with header in place of its own. The context of the request ends at
-// the deadline at the latest. If the context of req has ended, the error matches the
-// context's error, but not its cause, which may be any error of the program. The error
-// never matches a *url.Error, because that holds the URL.
-func (t *Transport) Send(req *http.Request, header http.Header, deadline time.Time) (result Result) {
-	start := time.Now()
-	end, cause := start.Add(t.timeout), errTimeout
-	if deadline.Before(end) {
-		end, cause = deadline, errDeadline
-	}
-	ctx, cancel := context.WithDeadlineCause(req.Context(), end, cause)
-	defer cancel()
-	roundTripper := t.current(start)
-	own, _ := roundTripper.(*ownTransport)
-	tracker := newTracker(own, cancel)
-
-	req = req.WithContext(httptrace.WithClientTrace(ctx, &tracker.trace))
-	req.Header = header
-	var resp *http.Response
-	err := ctx.Err() // not every http.RoundTripper checks it
-	if err == nil {
-		resp, err = roundTripper.RoundTrip(req)
-	}
-	switch {
-	case err == nil && (resp == nil || resp.StatusCode == 0): // seen with transports made for tests
-		err = errors.New("the transport returned neither a response nor an error")
-	case err == nil:
-		result.Status, result.Header = resp.StatusCode, resp.Header
-		result.Body, err = readBody(resp)
-	}
-	result.Duration = time.Since(start)
-	tracker.mu.Lock()
-	connections := tracker.connections
-	tracker.mu.Unlock()
-	if err != nil {
-		result.Err = explain(ctx, connections, err)
-		result.Fate = fateOf(result.Err, connections)
-	}
-	if own != nil {
-		own.record(start, result.Status != 0, connections.doubtful(ctx, result.Err, result.Duration >= min(minSilence, t.timeout)))
-	}
-	return result
-}
-
-// readBody reads at most maxBody bytes of the body and closes it.
-func readBody(resp *http.Response) ([]byte, error) {
-	if resp.Body == nil { // seen with transports made for tests
-		return nil, nil
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode < 200 {
-		return nil, nil // after a 101, the body is the connection, and reading it ignores the context
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if len(body) > maxBody {
-		return body[:maxBody], ErrTooLarge
-	}
-	return body, err
-}
-
-func fateOf(err error, c connections) Fate {
-	var dns *net.DNSError
-	switch text := ": " + err.Error(); {
-	case errors.As(err, &dns): // before the text, because a host may be named "tls"
-		if dns.IsNotFound {
-			return Hopeless
-		}
-	case strings.Contains(text, ": tls: "), strings.Contains(text, ": x509: "), errors.Is(err, errProxyRefused):
-		return Hopeless // crypto/tls does not export types for all of its errors, so match on text
-	}
-	if c.none {
-		return NotSent
-	}
-	return Unknown
-}
-
-// explain returns the error to report for err, with which a request ended.
-func explain(ctx context.Context, c connections, err error) error {
-	var withURL *url.Error
-	for errors.As(err, &withURL) && withURL.Err != nil {
-		err = withURL.Err
-	}
-	cause := context.Cause(ctx)
-	reason := cause
-	if c.none && (cause == errTimeout || cause == errDeadline) {
-		reason = fmt.Errorf("could not connect: %w", cause)
-	}
-	switch {
-	case c.gaveUp:
-		return errGaveUp
-	case cause == nil:
-		return err
-	case cause != errTimeout && cause != errDeadline && cause != ctx.Err():
-		return ctx.Err() // the cause is the program's, and err may be it
-	case errors.Is(cause, err): // nothing but the context's error
-		return reason
-	case errors.Is(err, cause):
-		return err
-	}
-	return fmt.Errorf("%w: %w", reason, err) // some transports and dialers hide the context's error
-}
-
 // CloseIdleConnections closes the connections that are currently idle. http.Client
 // knows how, for any http.RoundTripper.
 func (t *Transport) CloseIdleConnections() {
 	(&http.Client{Transport: t.current(time.Now())}).CloseIdleConnections()
+}
+
+// An ownTransport is our copy of original, which was http.DefaultTransport at the
+// time. It is replaced if its connections seem to be dead. It is not enough to close
+// those that are idle: an HTTP/2 connection is not idle while it still counts a
+// canceled request.
+type ownTransport struct {
+	*http.Transport
+	original *http.Transport
+
+	mu         sync.Mutex
+	responded  time.Time // when the latest response was received
+	doubtSince time.Time // when the first request began that casts doubt; zero after a response
+}
+
+// current returns the transport for a request that begins now.
+func (t *Transport) current(now time.Time) http.RoundTripper {
+	if t.custom != nil {
+		return t.custom
+	}
+	original, ok := http.DefaultTransport.(*http.Transport)
+	if !ok { // such as a fake
+		return http.DefaultTransport
+	}
+	own := t.own.Load()
+	if own == nil || own.original != original || own.isDead(now) {
+		if t.own.CompareAndSwap(own, t.newOwn(original)) && own != nil {
+			own.CloseIdleConnections()
+			time.AfterFunc(t.timeout, own.CloseIdleConnections) // when all of its requests have ended
+		}
+		own = t.own.Load()
+	}
+	return own
+}
+
+func (o *ownTransport) isDead(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.doubtSince.IsZero() && now.Sub(o.doubtSince) >= minDoubt
+}
+
+// record records the end of a request that began at start: whether there was a
+// response, and if not, whether that casts doubt on the connections. A response to
+// another request in the meantime removes the doubt.
+func (o *ownTransport) record(start time.Time, response, doubtful bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case response:
+		o.responded, o.doubtSince = time.Now(), time.Time{}
+	case doubtful && o.doubtSince.IsZero() && o.responded.Before(start):
+		o.doubtSince = start
+	}
+}
+
+// newOwn returns a copy of original, tuned for many requests to one host.
+func (t *Transport) newOwn(original *http.Transport) *ownTransport {
+	own := original.Clone()
+	// Clone copies the TLS configuration for HTTP/2 but does not enable HTTP/2.
+	own.ForceAttemptHTTP2 = true
+	// golang.org/x/net/http2 puts itself here, with the connections of original. An
+	// empty map disables HTTP/2.
+	if len(own.TLSNextProto) > 0 {
+		own.TLSNextProto = nil
+	}
+	own.HTTP2 = cmp.Or(own.HTTP2, new(http.HTTP2Config))
+	own.HTTP2.SendPingTimeout = cmp.Or(own.HTTP2.SendPingTimeout, pingTimeout)
+	own.HTTP2.PingTimeout = cmp.Or(own.HTTP2.PingTimeout, pingTimeout)
+
+	// With fewer idle connections than concurrent requests, a busy program would open
+	// new connections all the time.
+	own.MaxIdleConns = 0
+	own.MaxIdleConnsPerHost = max(own.MaxIdleConnsPerHost, 1000)
+	own.IdleConnTimeout = cmp.Or(own.IdleConnTimeout, 90*time.Second)
+	own.MaxResponseHeaderBytes = maxHeader
+
+	// net/http dials without the deadline of the request, and net.Dialer divides what
+	// it has, by default 30 s, among the addresses of a host.
+	own.DialContext = withTimeout(own.DialContext, t.timeout)
+	own.DialTLSContext = withTimeout(own.DialTLSContext, t.timeout)
+
+	if t.plainHTTP {
+		own.Proxy = nil // a proxy would see the header and the URL
+	}
+	onConnect := own.OnProxyConnectResponse
+	own.OnProxyConnectResponse = func(ctx context.Context, proxy *url.URL, req *http.Request, resp *http.Response) (err error) {
+		if onConnect != nil {
+			err = onConnect(ctx, proxy, req, resp)
+		}
+		switch {
+		case err != nil || resp.StatusCode == http.StatusOK:
+			return err
+		case resp.StatusCode < 500: // a retry would be refused too, and repeated 407s may lock an account
+			return fmt.Errorf("proxy %s %w: %s", proxy.Host, errProxyRefused, resp.Status)
+		}
+		return fmt.Errorf("proxy %s failed to connect: %s", proxy.Host, resp.Status)
+	}
+	return &ownTransport{Transport: own, original: original}
+}
+
+// withTimeout adds a timeout to dial. It returns nil if dial is nil, because any dial
+// function would keep net/http from using fetch on js.
+func withTimeout(dial func(context.Context, string, string) (net.Conn, error), timeout time.Duration) func(context.Context, string, string) (net.Conn, error) {
+	if dial == nil {
+		return nil
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		return dial(ctx, network, addr)
+	}
 }

@@ -2,231 +2,215 @@ package transport
 
 import (
 	"context"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
-	"strings"
-	"syscall"
 	"testing"
-	"testing/iotest"
-	"testing/synctest"
 	"time"
 )
 
-type roundTripFunc func(*http.Request) (*http.Response, error)
+func newTestOwn(original *http.Transport, plainHTTP bool) *ownTransport {
+	return New(nil, plainHTTP, 8*time.Second).newOwn(original)
+}
 
-func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-func request(ctx context.Context, url string) *http.Request {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		panic(err)
+func TestOwnSettings(t *testing.T) {
+	own := newTestOwn(http.DefaultTransport.(*http.Transport), false)
+	if !own.ForceAttemptHTTP2 || own.HTTP2.SendPingTimeout != pingTimeout || own.HTTP2.PingTimeout != pingTimeout {
+		t.Errorf("HTTP/2: %t, %+v", own.ForceAttemptHTTP2, own.HTTP2)
 	}
-	return req
-}
+	if own.MaxIdleConns != 0 || own.MaxIdleConnsPerHost != 1000 || own.IdleConnTimeout != 90*time.Second || own.MaxResponseHeaderBytes != 64<<10 {
+		t.Errorf("MaxIdleConns %d, MaxIdleConnsPerHost %d, IdleConnTimeout %v, MaxResponseHeaderBytes %d",
+			own.MaxIdleConns, own.MaxIdleConnsPerHost, own.IdleConnTimeout, own.MaxResponseHeaderBytes)
+	}
+	if own.Proxy == nil || newTestOwn(http.DefaultTransport.(*http.Transport), true).Proxy != nil {
+		t.Error("the proxy is not used for https, or is used for plain http")
+	}
 
-// send sends a request through rt, with a timeout of 2 s and a deadline after 10 s.
-func send(ctx context.Context, rt roundTripFunc) Result {
-	return New(rt, false, 2*time.Second).Send(request(ctx, "http://server.example"), nil, time.Now().Add(10*time.Second))
-}
-
-func respond(status int, body io.Reader) roundTripFunc {
-	return func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Body: io.NopCloser(body)}, nil
+	type nextProto = map[string]func(string, *tls.Conn) http.RoundTripper
+	theirs := &http.Transport{
+		MaxIdleConnsPerHost: 2000, IdleConnTimeout: time.Second, TLSNextProto: nextProto{"h2": nil},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 1, PingTimeout: 2},
+	}
+	own = newTestOwn(theirs, false)
+	if own.MaxIdleConnsPerHost != 2000 || own.IdleConnTimeout != time.Second || own.HTTP2.SendPingTimeout != 1 || own.HTTP2.PingTimeout != 2 || own.TLSNextProto != nil {
+		t.Errorf("the program's settings are not kept: %+v", own.Transport)
+	}
+	if own.DialContext != nil || own.DialTLSContext != nil {
+		t.Error("there is a dial function where there was none")
+	}
+	if disabled := newTestOwn(&http.Transport{TLSNextProto: nextProto{}}, false); disabled.TLSNextProto == nil {
+		t.Error("HTTP/2 is enabled although the program has disabled it")
 	}
 }
 
-func fail(err error) roundTripFunc {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
+func TestOwnDialTimeout(t *testing.T) {
+	var left time.Duration
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		deadline, _ := ctx.Deadline()
+		left = time.Until(deadline)
+		return nil, errors.New("no route")
+	}
+	own := newTestOwn(&http.Transport{DialContext: dial, DialTLSContext: dial}, false)
+	for name, f := range map[string]func(context.Context, string, string) (net.Conn, error){"DialContext": own.DialContext, "DialTLSContext": own.DialTLSContext} {
+		if _, _ = f(t.Context(), "tcp", ""); left < 7*time.Second || left > 8*time.Second {
+			t.Errorf("%s has %v, want 8 s", name, left)
+		}
+	}
 }
 
-func TestSend(t *testing.T) {
-	errBroken := errors.New("broken")
-	broken := io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errBroken))
+func TestProxyConnect(t *testing.T) {
+	errOwn := errors.New("rejected by the program")
+	proxy := &url.URL{Scheme: "http", Host: "proxy.example:3128", User: url.UserPassword("u", "secret")}
 	for name, test := range map[string]struct {
-		roundTrip roundTripFunc
-		status    int
-		body      string
-		err       error
-		fate      Fate
+		own     error
+		status  int
+		want    string // "" for nil
+		refused bool
 	}{
-		"a response":          {respond(200, strings.NewReader("{}")), 200, "{}", nil, Unknown},
-		"an error status":     {respond(503, strings.NewReader("{}")), 503, "{}", nil, Unknown},
-		"a full body":         {respond(200, strings.NewReader(strings.Repeat("x", maxBody))), 200, strings.Repeat("x", maxBody), nil, Unknown},
-		"too large a body":    {respond(503, strings.NewReader(strings.Repeat("x", maxBody+1))), 503, strings.Repeat("x", maxBody), ErrTooLarge, Unknown},
-		"a broken body":       {respond(200, broken), 200, "{", errBroken, Unknown},
-		"no body":             {func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 204}, nil }, 204, "", nil, Unknown},
-		"switching protocols": {respond(101, iotest.ErrReader(errBroken)), 101, "", nil, Unknown},
-		"an error":            {fail(io.EOF), 0, "", io.EOF, Unknown},
-		"unknown host":        {fail(&net.DNSError{IsNotFound: true}), 0, "", nil, Hopeless},
+		"200":            {nil, 200, "", false},
+		"407":            {nil, 407, "proxy proxy.example:3128 refused to connect: 407 X", true},
+		"502":            {nil, 502, "proxy proxy.example:3128 failed to connect: 502 X", false},
+		"200, own error": {errOwn, 200, errOwn.Error(), false},
+		"407, own error": {errOwn, 407, errOwn.Error(), false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			got := send(t.Context(), test.roundTrip)
-			if got.Status != test.status || string(got.Body) != test.body || test.err != nil && !errors.Is(got.Err, test.err) || got.Status == 0 && got.Fate != test.fate {
-				t.Errorf("got status %d, a body of %d bytes, fate %d, error %v", got.Status, len(got.Body), got.Fate, got.Err)
-			}
-			if wantErr := test.err != nil || test.status == 0; (got.Err != nil) != wantErr {
-				t.Errorf("got error %v", got.Err)
-			}
-		})
-	}
-	for name, resp := range map[string]*http.Response{"neither": nil, "no status": {}} {
-		got := send(t.Context(), func(*http.Request) (*http.Response, error) { return resp, nil })
-		if got.Status != 0 || got.Err == nil {
-			t.Errorf("%s: got %+v, want an error", name, got)
+		own := newTestOwn(&http.Transport{OnProxyConnectResponse: func(context.Context, *url.URL, *http.Request, *http.Response) error { return test.own }}, false)
+		resp := &http.Response{StatusCode: test.status, Status: name[:3] + " X"}
+		err := own.OnProxyConnectResponse(t.Context(), proxy, nil, resp)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || err.Error() != test.want) || errors.Is(err, errProxyRefused) != test.refused {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
 
-func TestSendReplacesHeader(t *testing.T) {
-	req := request(t.Context(), "http://server.example")
-	req.Header.Set("A", "1")
-	var got http.Header
-	New(roundTripFunc(func(req *http.Request) (*http.Response, error) {
-		got = req.Header
-		return nil, io.EOF
-	}), false, time.Second).Send(req, http.Header{"B": {"2"}}, time.Now().Add(time.Second))
-	if fmt.Sprint(got, req.Header) != "map[B:[2]] map[A:[1]]" {
-		t.Errorf("sent %v, and the request has %v", got, req.Header)
-	}
-}
-
-// The error says what ended the request, and never matches a cause of the program's.
-func TestSendEnds(t *testing.T) {
-	errOwn := errors.New("the program's cause")
-	until := func(d time.Duration, cause error) func(context.Context) (context.Context, func()) {
-		return func(ctx context.Context) (context.Context, func()) {
-			ctx, cancel := context.WithCancelCause(ctx)
-			timer := time.AfterFunc(d, func() { cancel(cause) })
-			return ctx, func() { timer.Stop(); cancel(nil) }
-		}
-	}
-	waits := func(req *http.Request) (*http.Response, error) {
-		<-req.Context().Done()
-		return nil, context.Cause(req.Context()) // as net/http does
-	}
+// A transport is replaced if the first of its doubtful requests began minDoubt ago,
+// and no response has come since.
+func TestDoubt(t *testing.T) {
+	start := time.Now()
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
 	for name, test := range map[string]struct {
-		context  func(context.Context) (context.Context, func())
-		deadline time.Duration
-		hidden   bool // whether the transport hides the context's error
-		want     error
-		text     string
-		after    time.Duration
+		record func(*ownTransport)
+		dead   bool // 100 ms after start
 	}{
-		"timeout":             {nil, time.Minute, false, context.DeadlineExceeded, "attempt timed out: context deadline exceeded", 2 * time.Second},
-		"timeout, hidden":     {nil, time.Minute, true, context.DeadlineExceeded, "attempt timed out: context deadline exceeded: EOF", 2 * time.Second},
-		"deadline":            {nil, time.Second, false, context.DeadlineExceeded, "call timed out: context deadline exceeded", time.Second},
-		"deadline has passed": {nil, -1, false, context.DeadlineExceeded, "call timed out: context deadline exceeded", 0},
-		"canceled":            {until(time.Second, nil), time.Minute, false, context.Canceled, "context canceled", time.Second},
-		"canceled, hidden":    {until(time.Second, nil), time.Minute, true, context.Canceled, "context canceled: EOF", time.Second},
-		"canceled by a cause": {until(time.Second, errOwn), time.Minute, false, context.Canceled, "context canceled", time.Second},
-		"cause, hidden":       {until(time.Second, errOwn), time.Minute, true, context.Canceled, "context canceled", time.Second},
+		"no request":                   {func(*ownTransport) {}, false},
+		"a failure":                    {func(o *ownTransport) { o.record(start, false, true) }, true},
+		"a failure without doubt":      {func(o *ownTransport) { o.record(start, false, false) }, false},
+		"a later failure":              {func(o *ownTransport) { o.record(at(1), false, true) }, false},
+		"another failure, after that":  {func(o *ownTransport) { o.record(start, false, true); o.record(at(50), false, true) }, true},
+		"then a response":              {func(o *ownTransport) { o.record(start, false, true); o.record(at(50), true, false) }, false},
+		"a response before":            {func(o *ownTransport) { o.responded = at(-1); o.record(start, false, true) }, true},
+		"a response in the meantime":   {func(o *ownTransport) { o.responded = at(1); o.record(start, false, true) }, false},
+		"a response and a new failure": {func(o *ownTransport) { o.responded = at(-2); o.record(at(-1), false, true) }, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx := t.Context()
-				if test.context != nil {
-					var cancel func()
-					ctx, cancel = test.context(ctx)
-					defer cancel()
-				}
-				start := time.Now()
-				got := New(roundTripFunc(func(req *http.Request) (*http.Response, error) {
-					resp, err := waits(req)
-					if test.hidden {
-						err = io.EOF
-					}
-					return resp, err
-				}), false, 2*time.Second).Send(request(ctx, "http://server.example"), nil, start.Add(test.deadline))
-				if !errors.Is(got.Err, test.want) || errors.Is(got.Err, errOwn) || got.Err.Error() != test.text {
-					t.Errorf("got %v", got.Err)
-				}
-				if got.Duration != test.after || time.Since(start) != test.after {
-					t.Errorf("it took %v, and Duration is %v, want %v", time.Since(start), got.Duration, test.after)
-				}
-			})
-		})
-	}
-}
-
-func TestNoURL(t *testing.T) {
-	withURL := func(err error) error { return &url.Error{Op: "Get", URL: "http://server.example/secret", Err: err} }
-	for name, err := range map[string]error{
-		"one":     withURL(io.EOF),
-		"two":     withURL(withURL(io.EOF)),
-		"wrapped": fmt.Errorf("wrapped: %w", withURL(fmt.Errorf("wrapped: %w", withURL(io.EOF)))),
-		"joined":  errors.Join(withURL(io.EOF), io.ErrUnexpectedEOF),
-	} {
-		got := send(t.Context(), fail(err))
-		var found *url.Error
-		if errors.As(got.Err, &found) || !errors.Is(got.Err, io.EOF) || strings.Contains(got.Err.Error(), "secret") {
-			t.Errorf("%s: got %v", name, got.Err)
+		own := new(ownTransport)
+		test.record(own)
+		if got := own.isDead(at(100)); got != test.dead {
+			t.Errorf("%s: dead is %t, want %t", name, got, test.dead)
+		}
+		if own.isDead(at(98)) {
+			t.Errorf("%s: dead after 98 ms", name)
 		}
 	}
 }
 
-func TestFate(t *testing.T) {
+func TestCurrent(t *testing.T) {
+	standard := http.DefaultTransport
+	defer func() { http.DefaultTransport = standard }()
+	now := time.Now()
+	tr := New(nil, false, time.Second)
+	first := tr.current(now)
+	if first == standard || tr.current(now) != first {
+		t.Fatal("the copy of http.DefaultTransport is not used again")
+	}
+	first.(*ownTransport).record(now, false, true)
+	if tr.current(now) != first {
+		t.Error("the transport is replaced at once")
+	}
+	second := tr.current(now.Add(minDoubt))
+	if second == first || tr.current(now.Add(minDoubt)) != second {
+		t.Error("the transport is not replaced, or more than once")
+	}
+	http.DefaultTransport = new(http.Transport)
+	if third := tr.current(now); third == second || third.(*ownTransport).original != http.DefaultTransport {
+		t.Error("a new http.DefaultTransport is not copied")
+	}
+	fake := fail(errors.New("x"))
+	http.DefaultTransport = &fake
+	if tr.current(now) != http.DefaultTransport {
+		t.Error("a fake http.DefaultTransport is not used")
+	}
+	if custom := New(&fake, false, time.Second); custom.current(now) != &fake {
+		t.Error("the user's transport is not used")
+	}
+}
+
+func TestTracker(t *testing.T) {
+	conn := func() net.Conn { c, _ := net.Pipe(); return c }
+	type step = func(*httptrace.ClientTrace)
+	ask := func(h *httptrace.ClientTrace) { h.GetConn("") }
+	got := func(c net.Conn, reused, idle bool) step {
+		return func(h *httptrace.ClientTrace) {
+			h.GetConn("")
+			h.GotConn(httptrace.GotConnInfo{Conn: c, Reused: reused, WasIdle: idle})
+		}
+	}
+	fresh := func(h *httptrace.ClientTrace) { got(conn(), false, false)(h) }
+	idle := func(h *httptrace.ClientTrace) { got(conn(), true, true)(h) }
+	busy := func(h *httptrace.ClientTrace) { got(conn(), true, false)(h) }
+	respond := func(h *httptrace.ClientTrace) { h.GotFirstResponseByte() }
+	same := got(conn(), true, false)
 	for name, test := range map[string]struct {
+		steps                []step
+		none, reused, gaveUp bool
+	}{
+		"nothing":                        {nil, false, false, false},
+		"no connection":                  {[]step{ask}, true, false, false},
+		"a connection":                   {[]step{fresh}, false, false, false},
+		"an idle one":                    {[]step{idle}, false, true, false},
+		"an idle one, then none":         {[]step{idle, ask}, false, true, false},
+		"four connections":               {[]step{fresh, fresh, busy, fresh}, false, false, false},
+		"a fifth one":                    {[]step{fresh, fresh, busy, fresh, ask}, false, false, true},
+		"many idle ones":                 {[]step{idle, idle, idle, idle, idle, idle, ask}, false, true, false},
+		"the same one again":             {[]step{same, same, same, same, same, same, ask}, false, true, false},
+		"a transport that retries":       {[]step{fresh, fresh, fresh, fresh, respond, fresh, ask}, false, false, false},
+		"a transport that retries on it": {[]step{fresh, respond, idle, ask}, false, true, false},
+	} {
+		canceled := false
+		tracker := newTracker(nil, func() { canceled = true })
+		for _, step := range test.steps {
+			step(&tracker.trace)
+		}
+		c := tracker.connections
+		if c.none != test.none || c.reused != test.reused || c.gaveUp != test.gaveUp || canceled != test.gaveUp {
+			t.Errorf("%s: got %+v, canceled: %t", name, c, canceled)
+		}
+	}
+}
+
+func TestDoubtful(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	reset := errors.New("connection reset")
+	for name, test := range map[string]struct {
+		ctx  context.Context
 		err  error
-		none bool
-		want Fate
+		conn connections
+		long bool
+		want bool
 	}{
-		"EOF":                            {io.EOF, false, Unknown},
-		"EOF, no connection":             {io.EOF, true, NotSent},
-		"refused, no connection":         {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, true, NotSent},
-		"refused, after a connection":    {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false, Unknown},
-		"unknown host":                   {&net.DNSError{IsNotFound: true}, true, Hopeless},
-		"DNS failure, a host named tls":  {&net.DNSError{Err: "server misbehaving", Name: "tls"}, true, NotSent},
-		"certificate":                    {x509.UnknownAuthorityError{}, true, Hopeless},
-		"TLS alert after the connection": {errors.New("remote error: tls: bad certificate"), false, Hopeless},
-		"not TLS, no connection":         {errors.New("mtls: not ready"), true, NotSent},
-		"TLS handshake timeout":          {errors.New("net/http: TLS handshake timeout"), true, NotSent},
-		"refused by a proxy":             {fmt.Errorf("proxy %w", errProxyRefused), true, Hopeless},
+		"broke":               {t.Context(), reset, connections{reused: true}, false, true},
+		"broke, but new":      {t.Context(), reset, connections{}, false, false},
+		"a stream broke":      {t.Context(), errors.New("stream error: stream ID 1; CANCEL"), connections{reused: true}, false, false},
+		"a stream broke late": {t.Context(), errors.New("stream error: stream ID 1; CANCEL"), connections{reused: true}, true, false},
+		"canceled at once":    {ended, context.Canceled, connections{reused: true}, false, false},
+		"canceled, long wait": {ended, context.Canceled, connections{reused: true}, true, true},
+		"long wait, but new":  {ended, context.Canceled, connections{}, true, false},
+		"gave up":             {ended, errGaveUp, connections{reused: true, gaveUp: true}, true, false},
 	} {
-		if got := fateOf(test.err, connections{none: test.none}); got != test.want {
-			t.Errorf("%s: got %d, want %d", name, got, test.want)
+		if got := test.conn.doubtful(test.ctx, test.err, test.long); got != test.want {
+			t.Errorf("%s: got %t, want %t", name, got, test.want)
 		}
-	}
-}
-
-// Over a socket, net/http's trace tells whether there was a connection.
-func TestNeverConnected(t *testing.T) {
-	closing := httptest.NewUnstartedServer(nil)
-	closing.Config.ConnState = func(conn net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			conn.Close()
-		}
-	}
-	closing.Start()
-	defer closing.Close()
-	dead := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
-	hangs := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	for name, test := range map[string]struct {
-		url  string
-		dial func(context.Context, string, string) (net.Conn, error)
-		want Fate
-		text string
-	}{
-		"closed after the connection": {closing.URL, nil, Unknown, ""},
-		"closed in the handshake":     {strings.Replace(closing.URL, "http", "https", 1), nil, NotSent, ""},
-		"a dial function's own error": {closing.URL, dead, NotSent, "no route"},
-		"no connection in time":       {closing.URL, hangs, NotSent, "could not connect: attempt timed out: context deadline exceeded"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			rt := &http.Transport{DialContext: test.dial}
-			defer rt.CloseIdleConnections()
-			got := New(rt, false, 100*time.Millisecond).Send(request(t.Context(), test.url), http.Header{}, time.Now().Add(time.Minute))
-			if got.Fate != test.want || got.Err == nil || test.text != "" && got.Err.Error() != test.text {
-				t.Errorf("got fate %d, error %v", got.Fate, got.Err)
-			}
-		})
 	}
 }
