@@ -59,7 +59,7 @@ type config struct {
 // The key must consist of printable ASCII characters other than spaces, quotation
 // marks and backslashes. With [WithKeyFile] or [WithKeySource], it must be empty. If
 // New rejects the key or an option, the error matches [ErrInvalidArgument] and says
-// which one.
+// which one. New panics if an option is nil.
 func New(sdkKey string, opts ...Option) (*Client, error) {
 	cfg := config{baseURL: DefaultBaseURL, timeout: 15 * time.Second, httpClient: new(http.Client), userAgent: ownUserAgent}
 	for _, opt := range opts {

@@ -16,7 +16,7 @@ import (
 )
 
 // With [errors.Is], an [*ErrorResponse] matches the error for its status, if there is
-// one. The contract has 400, 401 and 403; the others are what HTTP says about them.
+// one. The contract defines 400, 401 and 403; 429 and 5xx have their usual HTTP meaning.
 var (
 	ErrBadRequest   = errors.New("oneloop: bad request")  // 400
 	ErrUnauthorized = errors.New("oneloop: unauthorized") // 401: the SDK key is wrong
@@ -33,7 +33,7 @@ var (
 
 	// ErrInvalidLinkToken means that the argument of [Client.ValidateLinkToken] can't
 	// be a link token, so nothing was sent. It does not match [ErrInvalidArgument],
-	// because the token usually comes from outside the program.
+	// because link tokens usually come from outside the program.
 	ErrInvalidLinkToken = errors.New("oneloop: invalid link token")
 
 	// ErrMalformedResponse means that a 2xx response does not conform to the
@@ -156,8 +156,8 @@ var sentinels = map[int]error{
 	http.StatusTooManyRequests: ErrRateLimited,
 }
 
-// Format implements [fmt.Formatter]. For every verb that asks it, it prints the text
-// that Error returns and never Header or Body.
+// Format implements [fmt.Formatter]. It prints the text that Error returns, and never
+// Header or Body.
 func (e ErrorResponse) Format(f fmt.State, verb rune) {
 	formatText(f, verb, e.Error())
 }

@@ -63,9 +63,9 @@ func (c *Client) ValidateLinkToken(ctx context.Context, linkToken string) (*Link
 	return &validation, nil
 }
 
-// notLinkToken is the predicate of an error for a value for which isLinkToken is
-// false.
-const notLinkToken = `can't be a link token: it is not 1 to 2,048 letters, digits or -._~!$&'()*+,;=:@, or is "." or ".."`
+// notLinkToken is the rest of an error text that begins with the name of a value for
+// which isLinkToken is false.
+const notLinkToken = `is malformed: want 1 to 2,048 letters, digits or -._~!$&'()*+,;=:@, and neither "." nor ".."`
 
 // isLinkToken reports whether s can be a link token. Characters that RFC 3986 requires
 // to be escaped in a path segment are excluded, because gateways may decode them

@@ -41,7 +41,7 @@ type Attempt struct {
 // attempt to l. The level is Debug for a success and Warn for an attempt that will
 // be retried. For a final failure it is Info for a 400 and for a canceled context,
 // which any visitor can cause, and Error otherwise. If a firewall in front of Oneloop
-// responds to odd tokens with 403, visitors can cause Errors, too: check the format of
+// responds to odd tokens with 403, visitors can cause records at level Error, too: check the format of
 // tokens first, for example in linkauth.WithToken.
 //
 // Every record has the attributes operation, attempt, status and duration. If they

@@ -43,10 +43,9 @@ func WithInsecureHTTP() Option {
 // more. If a program has replaced http.DefaultTransport with something that is not an
 // [*http.Transport], such as a fake in a test, the Client uses that instead.
 //
-// Connections can die without being closed. If an attempt on a reused connection of
-// the Client's own transport gets no response, because the connection broke or
-// nothing came for 500 ms, and no other attempt gets one until 100 ms have passed
-// since it began, later attempts use new connections.
+// Connections can die without being closed. If a reused connection of the Client's own
+// transport breaks, or stays silent for 500 ms, and no response arrives on another one
+// meanwhile, later attempts use new connections.
 //
 // net/http resends some requests on its own, for example if the server closes an idle
 // connection at that moment. An attempt uses at most four new connections. If a proxy
@@ -101,7 +100,9 @@ func WithUserAgent(product string) Option {
 // WithObserver calls observe after every attempt. It does so on the goroutine of
 // the call and with its context, and the call waits until observe returns. The
 // function must be safe for concurrent use. If the option is given more than once,
-// all observers are called. [LogAttempts] returns an observer that logs.
+// all observers are called. [LogAttempts] returns an observer that logs. A call that
+// fails before its first attempt, for example because the key source failed, is not
+// observed: log the errors of calls, too.
 func WithObserver(observe func(context.Context, Attempt)) Option {
 	return func(c *config) { c.observers = append(c.observers, observe) }
 }
