@@ -42,14 +42,15 @@ type Failure struct {
 // generates link tokens. The first of these rules that applies determines the Status:
 //
 //   - 401, the link token is not valid: err is nil, or matches [ErrNotValid],
-//     [ErrNoToken] or [client.ErrInvalidLinkToken], or it matches
-//     [client.ErrBadRequest] and GenerateLinkToken did not return it.
-//   - 500, the program has a bug: err matches [client.ErrInvalidArgument], or it
-//     matches [client.ErrBadRequest] and GenerateLinkToken returned it.
+//     [ErrNoToken] or [client.ErrInvalidLinkToken], or matches [client.ErrBadRequest]
+//     and was returned by ValidateLinkToken.
+//   - 500, the program has a bug: err matches [client.ErrInvalidArgument], or matches
+//     [client.ErrBadRequest] and was returned by another method.
 //   - 499, the caller has disconnected: ctx is canceled.
 //   - 503, try again later: any other err.
 //
-// The Operation of a [*client.ErrorResponse] tells which method returned it.
+// The Operation of a [*client.ErrorResponse] says which method returned it. If it is
+// empty, as in an error that a test constructed, ValidateLinkToken is assumed.
 func FailureOf(ctx context.Context, err error) Failure {
 	if err == nil {
 		err = ErrNotValid
@@ -57,9 +58,10 @@ func FailureOf(ctx context.Context, err error) Failure {
 	response := new(client.ErrorResponse)
 	errors.As(err, &response)
 	isBadRequest := errors.Is(err, client.ErrBadRequest)
+	isValidation := cmp.Or(response.Operation, "validateLinkToken") == "validateLinkToken"
 	switch {
 	case errors.Is(err, ErrNotValid), errors.Is(err, ErrNoToken), errors.Is(err, client.ErrInvalidLinkToken),
-		isBadRequest && response.Operation != "generateLinkToken":
+		isBadRequest && isValidation:
 		return Failure{http.StatusUnauthorized, 0, err}
 	case errors.Is(err, client.ErrInvalidArgument), isBadRequest:
 		return Failure{http.StatusInternalServerError, 0, err}

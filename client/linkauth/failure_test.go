@@ -39,6 +39,7 @@ func TestFailureOf(t *testing.T) {
 		"only ErrBadRequest":              {t.Context(), client.ErrBadRequest, 401},
 		"invalid argument":                {t.Context(), fmt.Errorf("wrapped: %w", client.ErrInvalidArgument), 500},
 		"400 when generating":             {t.Context(), response(generate, 400), 500},
+		"400 of another method":           {t.Context(), response("revokeLinkToken", 400), 500},
 		"redirect":                        {t.Context(), response(validate, 302), 503},
 		"wrong SDK key":                   {t.Context(), response(validate, 401), 503},
 		"wrong SDK key when generating":   {t.Context(), response(generate, 401), 503},
