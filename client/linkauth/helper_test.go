@@ -40,8 +40,8 @@ func always(v *client.LinkTokenValidation, err error) linkauth.Validator {
 	return validatorFunc(func(context.Context, string) (*client.LinkTokenValidation, error) { return v, err })
 }
 
-// failing returns a Validator whose error must be heeded although it also returns a
-// valid validation.
+// failing returns a Validator that returns err together with a valid validation, which
+// must not count.
 func failing(err error) linkauth.Validator { return always(&ada, err) }
 
 func request(authorization ...string) *http.Request {

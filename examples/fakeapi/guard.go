@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// guard keeps web pages of others away from a fake that runs on the same machine as
-// the browser. It responds with 403 to cross-origin requests that could change
-// something. If addr, where the fake listens, is a loopback address, it also does so
-// to requests for hosts other than localhost and loopback addresses: a page may have
-// made its own host resolve to addr, and could then read responses.
+// guard protects a fake that runs on the same machine as a browser from the web pages
+// of other sites. It responds with 403 to cross-origin requests that could change
+// something. If the fake listens on a loopback address, addr, guard also responds with
+// 403 if the Host is neither localhost nor a loopback address: the host name of a page
+// could resolve to addr, and then the page could read responses.
 func guard(next http.Handler, addr net.Addr) http.Handler {
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
