@@ -46,8 +46,8 @@
 // its bounds. The letter case of field names does not matter, as in package
 // [encoding/json]. Otherwise the error is one of these:
 //
-//   - [ErrInvalidLinkToken]: what was to be validated can't be a link token, so
-//     nothing was sent.
+//   - [ErrInvalidLinkToken]: the argument of [Client.ValidateLinkToken] can't be a
+//     link token, so nothing was sent.
 //   - [ErrInvalidArgument]: another argument or an option was rejected, which is a
 //     bug in the program. The text names it, but never shows its value.
 //   - [*ErrorResponse], found with [errors.As]: a response outside 2xx, regardless
@@ -57,8 +57,8 @@
 //   - [ErrMalformedResponse]: a 2xx that doesn't conform to the contract.
 //   - [context.Canceled] or [context.DeadlineExceeded]: the context or a timeout
 //     ended the call. The context's cause is not part of the error.
-//   - An error of the network, such as [*net.OpError], of the transport, or of the
-//     key source.
+//   - Anything else, such as a network error ([*net.OpError]) or the error of a
+//     transport or a key source.
 //
 // If a call ends without a response after an earlier attempt got an error response,
 // the error also matches that *ErrorResponse. So check first for ErrInvalidLinkToken,
@@ -118,8 +118,8 @@
 //   - A LinkToken encoded as JSON shows the token, because that is how a page gets
 //     it. This includes loggers that encode their arguments as JSON, and slog's JSON
 //     handler for a struct with a LinkToken in it.
-//   - Package fmt calls no methods of a value in an unexported field, or for the verbs
-//     %p and %w, except for an error that Errorf wraps.
+//   - Package fmt prints a value without calling its methods if it is in an unexported
+//     field, or for the verbs %p and %w, unless Errorf wraps it as an error.
 //   - Proxies, gateways and servers write URLs to their access logs unless configured
 //     otherwise, and errors that errors.As finds print what a transport put into them.
 //
