@@ -81,8 +81,8 @@ func NewValidateLinkTokenRequest(ctx context.Context, server string, token strin
 	return http.NewRequestWithContext(ctx, http.MethodGet, server+path, nil)
 }
 
-// Check returns an error that names every field that is required and missing, or has
-// the wrong type or is out of bounds. It returns nil if there is none.
+// Check returns an error that names every field that does not conform to openapi.yaml:
+// that is missing, null, duplicated, of the wrong type or out of bounds.
 func (r *GenerateLinkTokenResponse) Check() error {
 	return errors.Join(
 		r.ExpiresAt.Check("expiresAt", true),
@@ -91,8 +91,8 @@ func (r *GenerateLinkTokenResponse) Check() error {
 	)
 }
 
-// Check returns an error that names every field that is required and missing, or has
-// the wrong type or is out of bounds. It returns nil if there is none.
+// Check returns an error that names every field that does not conform to openapi.yaml:
+// that is missing, null, duplicated, of the wrong type or out of bounds.
 func (r *ValidateLinkTokenResponse) Check() error {
 	return errors.Join(
 		r.CustomerID.Check("customerId", true),
