@@ -122,9 +122,15 @@ func TestMalformedFields(t *testing.T) {
 				})
 			}
 		}
-		for name, literal := range map[string]string{"zero": "0", "negative": "-1893456000", "year 10000": "253402300800000", "largest int64": "9223372036854775807"} {
+		const notPositive, tooLate = "expiresAt must be greater than 0", "expiresAt is after the year 9999"
+		for name, test := range map[string]struct{ literal, want string }{
+			"zero":          {"0", notPositive},
+			"negative":      {"-1893456000", notPositive},
+			"year 10000":    {"253402300800000", tooLate},
+			"largest int64": {"9223372036854775807", tooLate},
+		} {
 			t.Run(op.name+"/expiresAt "+name, func(t *testing.T) {
-				malformed(t, op, "expiresAt", responds(200, withField(t, op.ok, "expiresAt", literal)))
+				malformed(t, op, test.want, responds(200, withField(t, op.ok, "expiresAt", test.literal)))
 			})
 		}
 	}
