@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"syscall"
@@ -93,6 +94,27 @@ func TestSendReplacesHeader(t *testing.T) {
 	}), false, time.Second).Send(req, http.Header{"B": {"2"}}, time.Now().Add(time.Second))
 	if fmt.Sprint(got, req.Header) != "map[B:[2]] map[A:[1]]" {
 		t.Errorf("sent %v, and the request has %v", got, req.Header)
+	}
+}
+
+// net/http may call the trace after the request has ended.
+func TestLateTrace(t *testing.T) {
+	var trace *httptrace.ClientTrace
+	send(t.Context(), func(req *http.Request) (*http.Response, error) {
+		trace = httptrace.ContextClientTrace(req.Context())
+		return nil, io.EOF
+	})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		trace.GetConn("")
+		trace.GotConn(httptrace.GotConnInfo{})
+		trace.GotFirstResponseByte()
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Error("the trace is blocked")
 	}
 }
 

@@ -18,7 +18,7 @@ func newTestOwn(original *http.Transport, plainHTTP bool) *ownTransport {
 
 func TestOwnSettings(t *testing.T) {
 	own := newTestOwn(http.DefaultTransport.(*http.Transport), false)
-	if !own.ForceAttemptHTTP2 || own.HTTP2.SendPingTimeout != pingTimeout || own.HTTP2.PingTimeout != pingTimeout {
+	if !own.ForceAttemptHTTP2 || own.HTTP2.SendPingTimeout != 3*time.Second || own.HTTP2.PingTimeout != 3*time.Second {
 		t.Errorf("HTTP/2: %t, %+v", own.ForceAttemptHTTP2, own.HTTP2)
 	}
 	if own.MaxIdleConns != 0 || own.MaxIdleConnsPerHost != 1000 || own.IdleConnTimeout != 90*time.Second || own.MaxResponseHeaderBytes != 64<<10 {
