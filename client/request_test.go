@@ -210,7 +210,7 @@ func TestGenerateLinkTokenRejects(t *testing.T) {
 	}
 }
 
-func TestRequestHeaders(t *testing.T) {
+func TestDefaultRequest(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
@@ -218,6 +218,9 @@ func TestRequestHeaders(t *testing.T) {
 			c := newClient(t, via(s), client.WithUserAgent("acme/2.1 (test)"))
 			if _, err := op.call(t.Context(), c); err != nil {
 				t.Fatal(err)
+			}
+			if got := s.requests[0].URL; got.Scheme+"://"+got.Host != "https://prod.oneloop.ai" {
+				t.Errorf("sent to %s by default", got)
 			}
 			h := s.requests[0].Header
 			if got := h["Authorization"]; len(got) != 1 || got[0] != "Bearer "+testKey {
