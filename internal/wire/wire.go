@@ -60,6 +60,10 @@ func (f *Field[T]) UnmarshalJSON(data []byte) error {
 		*value, err = strconv.ParseInt(string(data), 10, 64)
 	case *string: // Unquote fails if encoding/json would decode the string differently
 		*value, err = strconv.Unquote(string(data))
+	case *bool:
+		if *value = string(data) == "true"; *value || string(data) == "false" {
+			err = nil
+		}
 	}
 	f.wrong = f.wrong || err != nil && json.Unmarshal(data, &f.Value) != nil
 	return nil
