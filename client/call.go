@@ -14,7 +14,7 @@ import (
 	"github.com/oneloop-ai/oneloop-go/internal/transport"
 )
 
-// A call is what the method of an operation passes to do.
+// A call describes an API call for do.
 type call struct {
 	operation string
 	linkToken string // the argument, if the operation has one
@@ -22,8 +22,8 @@ type call struct {
 	decode    func(header http.Header, body []byte) error // stores the result of a 200
 }
 
-// A run is the state of a call. It is one struct, and holds the two clients by value,
-// because each variable that a closure captures is an allocation.
+// A run holds the state of one API call. It is one struct, and holds the two clients
+// by value, because each variable that a closure captures is an allocation.
 type run struct {
 	progress
 	decision // after the last attempt

@@ -99,7 +99,7 @@ func newErrorResponse(operation string, attempts int, s secrets, result transpor
 		Header:     result.Header,
 		Body:       append([]byte(nil), result.Body[:min(len(result.Body), 64<<10)]...), // without the rest of the array
 	}
-	if math.Abs(wire.Error.Code) < math.MaxFloat64 { // to which or above 1e400 decodes since Go 1.27
+	if math.Abs(wire.Error.Code) < math.MaxFloat64 { // since Go 1.27, 1e400 decodes to this or to +Inf
 		e.Code = wire.Error.Code
 	}
 	return e

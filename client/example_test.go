@@ -59,7 +59,7 @@ func ExampleClient_ValidateLinkToken() {
 
 	validation, err := c.ValidateLinkToken(ctx, token.Token)
 	if err != nil {
-		panic(err) // the token was not checked: refuse access
+		panic(err) // the token was not checked: deny access
 	}
 	fmt.Println(validation.Valid, validation.CustomerID, validation.WorkspaceID)
 

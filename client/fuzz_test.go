@@ -78,7 +78,7 @@ func checkMalformed(t *testing.T, err error) {
 }
 
 // checkFields reads the body as JSON tokens. It checks that each field occurs once
-// in any spelling, is not null, and has the value in want unless that is nil.
+// in any letter case, is not null, and has the value in want unless that is nil.
 func checkFields(t *testing.T, body []byte, want map[string]any) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(body))

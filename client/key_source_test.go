@@ -59,7 +59,7 @@ func TestKeySourceErrors(t *testing.T) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
 			if errors.Is(err, client.ErrInvalidArgument) || errors.Is(err, client.ErrInvalidLinkToken) {
-				t.Errorf("%v matches a sentinel of arguments, but the key is to blame", err)
+				t.Errorf("%v matches a sentinel of arguments, but the problem is the key", err)
 			}
 			if !strings.Contains(err.Error(), "WithKeySource") || strings.Contains(err.Error(), testKey) {
 				t.Errorf("%q shows the key or does not name the option", err)

@@ -39,10 +39,11 @@ type Attempt struct {
 
 // LogAttempts returns an observer for [WithObserver] that writes one record per
 // attempt to l. The level is Debug for a success and Warn for an attempt that will
-// be retried. For a final failure it is Info for a 400 and for a canceled context,
-// which any visitor can cause, and Error otherwise. If a firewall in front of Oneloop
-// responds to odd tokens with 403, visitors can cause records at level Error, too: check the format of
-// tokens first, for example in linkauth.WithToken.
+// be retried. For a final failure it is Info if any visitor can cause it, which is
+// taken to be so for a 400 of a validation and for a canceled context, and Error
+// otherwise. If a firewall in front of Oneloop responds to odd tokens with 403,
+// visitors can cause records at level Error, too: check the format of tokens first,
+// for example in linkauth.WithToken.
 //
 // Every record has the attributes operation, attempt, status and duration. If they
 // apply, it also has wait (before the retry), error (unless the server sent an
@@ -78,7 +79,7 @@ func level(ctx context.Context, a Attempt) slog.Level {
 		return slog.LevelDebug
 	case a.WillRetry:
 		return slog.LevelWarn
-	case a.StatusCode == http.StatusBadRequest, errors.Is(ctx.Err(), context.Canceled):
+	case a.StatusCode == http.StatusBadRequest && a.Operation == "validateLinkToken", errors.Is(ctx.Err(), context.Canceled):
 		return slog.LevelInfo
 	}
 	return slog.LevelError

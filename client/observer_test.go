@@ -167,6 +167,24 @@ func TestReasonBudgetExhausted(t *testing.T) {
 	}
 }
 
+// Visitors can cause a 400 of a validation. In a generation, it is the program's bug.
+func TestLogAttemptsOf400(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		want := "level=INFO"
+		if op.post {
+			want = "level=ERROR"
+		}
+		var out bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&out, nil))
+		c := newClient(t, via(newScript(responds(400, ""))), client.WithObserver(client.LogAttempts(logger)))
+		_, _ = op.call(t.Context(), c)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s: got %q, want %s", op.name, out.String(), want)
+		}
+	}
+}
+
 func TestLogAttempts(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

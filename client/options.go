@@ -56,11 +56,11 @@ func WithHTTPClient(hc *http.Client) Option {
 }
 
 // WithKeyFile reads the SDK key from a file, such as a mounted secret. White space
-// around the key is removed. Pass "" as the sdkKey of [New], which reads the file
-// once, so that a wrong path shows at the start. Each call reads it again, so that a
-// rotated key is used at once: write a new file and rename it over the old one, so
-// that no call reads an incomplete key. If a call can't read a key that New would
-// accept, it fails and nothing is sent; [errors.Is] finds the error of package os.
+// around the key is removed. Pass "" as the sdkKey of [New], which reads the file once
+// and rejects a wrong path. Each call reads it again, so that a rotated key is used at
+// once: write a new file and rename it over the old one, so that no call reads an
+// incomplete key. If a call can't read a key that New would accept, it fails and
+// nothing is sent; [errors.Is] finds the error of package os.
 func WithKeyFile(path string) Option {
 	return func(c *config) { c.keyFile = &path }
 }

@@ -22,7 +22,7 @@ import (
 //
 // Each [Client] also has a retry budget of 500 units, so that retries don't make an
 // outage worse. A retry costs 14 units. They are returned if it gets a definitive
-// response, a 400 as much as a 200, or is never sent. Each first attempt with such a
+// response, a 400 as much as a 200, or is not sent. Each first attempt with such a
 // response adds 1 unit, up to 500. When there are too few, calls are not retried, and
 // their errors say so: 1,000 calls to a dead server make at most 1,035 attempts.
 type RetryPolicy struct {
@@ -95,7 +95,7 @@ type outcome struct {
 	retryAfter time.Duration // -1 if the response asks for no wait
 }
 
-// A progress is how far a call has come.
+// A progress records the attempts of a call so far.
 type progress struct {
 	attempts  int
 	last      outcome
@@ -113,7 +113,7 @@ type decision struct {
 // The reasons that not only Attempt.Reason mentions.
 const reasonBudget, reasonDeadline = "retry budget exhausted", "deadline"
 
-// decide decides after a failed attempt; it leaves the budget to the caller. ended is
+// decide decides after a failed attempt; it leaves the budget to the caller. A method other than POST is idempotent. ended is
 // the context's error, if the call's time has ended, and left is the time that is left.
 // random is at least 0 and less than 1.
 func (p *RetryPolicy) decide(s progress, post bool, ended error, left time.Duration, random float64) decision {
@@ -177,7 +177,7 @@ func parseRetryAfter(value string) time.Duration {
 // long run, 14 such responses to first attempts pay for a retry that gets none.
 const (
 	budgetSize    = 500
-	retryCost     = 14 // refunded if the retry gets a definitive response, or is never sent
+	retryCost     = 14 // refunded if the retry gets a definitive response, or is not sent
 	firstResponse = 1  // for a definitive response to a first attempt
 )
 

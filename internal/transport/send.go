@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// maxBody is the most that is read of a response body, in bytes.
+// maxBody limits how much of a response body is read, in bytes.
 const maxBody = 1 << 20
 
-// A Fate is what became of a request that got no response.
+// A Fate says what happened to a request that got no response.
 type Fate int
 
-// What became of a request without a response.
+// What happened to a request that got no response.
 const (
 	Unknown  Fate = iota // the server may have processed it
 	NotSent              // it was not sent
@@ -35,14 +35,14 @@ var (
 	errGaveUp   = errors.New("gave up after four connections")
 )
 
-// A Result is what came of sending a request.
+// A Result is the outcome of sending a request.
 type Result struct {
 	Status   int // 0 if there was no response
 	Header   http.Header
 	Body     []byte // incomplete unless Err is nil
 	Duration time.Duration
 	Err      error // why there is no response, or why Body is incomplete
-	Fate     Fate  // what became of the request if there was no response
+	Fate     Fate  // what happened to the request, if there was no response
 }
 
 // Send sends req with header in place of its own. The context of the request ends at

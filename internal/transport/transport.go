@@ -26,8 +26,8 @@ const maxHeader = 64 << 10
 // errProxyRefused means that a proxy responded to CONNECT with a status below 500.
 var errProxyRefused = errors.New("refused to connect")
 
-// minDoubt is how long a transport is used on after a request that casts doubt on its
-// connections, so that the response to another one can remove the doubt.
+// minDoubt is how long a transport stays in use after a request that casts doubt on
+// its connections, so that the response to another one can remove the doubt.
 const minDoubt = 100 * time.Millisecond
 
 // A Transport sends requests through the http.RoundTripper of its user, or through
