@@ -14,6 +14,8 @@
 //
 // # Three ways to test
 //
+// The examples are in example_test.go.
+//
 // The fake API, as in the example of [NewAPI]. The client is real: it builds requests
 // and reads responses. Use this unless you have a reason not to. [API.Issue] makes a
 // token for code that only validates. [API.Queue] makes requests fail. [API.Advance],

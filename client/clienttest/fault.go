@@ -89,7 +89,8 @@ func Response(status int, header http.Header, body string) Fault {
 }
 
 // Cut closes the connection before the API processes the request. The client
-// receives no status.
+// receives no status. On a socket, its error is one about a malformed status; see
+// [API.ServeHTTP].
 func Cut() Fault {
 	return Fault{effect: reset}
 }

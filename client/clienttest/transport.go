@@ -42,9 +42,11 @@ func (a *API) RoundTrip(req *http.Request) (*http.Response, error) {
 // ServeHTTP implements [http.Handler]. Use httptest.NewServer(a) to serve a on a
 // socket.
 //
-// If a fault cuts the connection, ServeHTTP closes it. That is not possible over
-// HTTP/2 or with an httptest.ResponseRecorder. ServeHTTP then panics with
-// [http.ErrAbortHandler], which is net/http's way to abort a response.
+// If a fault cuts the connection, ServeHTTP closes it. For a GET, it first sends the
+// beginning of a status line, so that net/http's client does not send the request
+// again but reports a malformed status. Closing is not possible over HTTP/2 or with an
+// httptest.ResponseRecorder. ServeHTTP then panics with [http.ErrAbortHandler], which
+// is net/http's way to abort a response.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resp, err := a.serve(r)
 	if err != nil {
@@ -59,8 +61,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // cut closes the connection. If a reused connection ends without a single byte,
-// net/http's client resends a GET. To prevent that, cut sends the beginning of a
-// status line, but no status, unless the request is a POST.
+// net/http's client would resend a GET.
 func cut(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

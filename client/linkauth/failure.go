@@ -25,7 +25,8 @@ const statusClientClosedRequest = 499
 
 // A Failure says why a request was not admitted and how to respond.
 type Failure struct {
-	// Status is 401, 499, 500 or 503.
+	// Status is 401, 499, 500 or 503. [http.StatusText] has no text for 499, which no
+	// caller receives.
 	Status int
 	// RetryAfter is how long the caller should wait before it tries again, in whole
 	// seconds from 1 to 60. It is 0 unless Status is 503.
