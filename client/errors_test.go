@@ -98,13 +98,31 @@ func TestErrorResponseText(t *testing.T) {
 	}
 }
 
+func TestSentinelText(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"oneloop: bad request":        client.ErrBadRequest,
+		"oneloop: unauthorized":       client.ErrUnauthorized,
+		"oneloop: forbidden":          client.ErrForbidden,
+		"oneloop: rate limited":       client.ErrRateLimited,
+		"oneloop: server error":       client.ErrServer,
+		"oneloop: invalid argument":   client.ErrInvalidArgument,
+		"oneloop: invalid link token": client.ErrInvalidLinkToken,
+		"oneloop: malformed response": client.ErrMalformedResponse,
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestErrorResponseLimits(t *testing.T) {
 	t.Parallel()
 	body := `{"error":{"code":1,"message":"` + strings.Repeat("é", 100_000) + `"}}`
 	_, err := validate.call(t.Context(), newClient(t, via(responds(400, body))))
 	e := asResponse(t, err)
-	if len(e.Message) > 1<<10 || len(e.Message) < 1<<9 || !utf8.ValidString(e.Message) {
-		t.Errorf("Message has %d bytes, want at most 1 KiB: %.100q", len(e.Message), e.Message)
+	if want := strings.Repeat("é", 510) + "…"; e.Message != want { // 1 KiB would cut through the last é
+		t.Errorf("Message has %d bytes, want %d: %.100q…%.10q", len(e.Message), len(want), e.Message, e.Message[max(0, len(e.Message)-10):])
 	}
 	if string(e.Body) != body[:64<<10] {
 		t.Errorf("Body has %d bytes, want the first 64 KiB", len(e.Body))
