@@ -151,3 +151,14 @@ func TestSetHeaders(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestErrorText(t *testing.T) {
+	for want, err := range map[string]error{
+		"linkauth: no link token":        linkauth.ErrNoToken,
+		"linkauth: link token not valid": linkauth.ErrNotValid,
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
