@@ -130,7 +130,10 @@ func TestMalformedFields(t *testing.T) {
 			"largest int64": {"9223372036854775807", tooLate},
 		} {
 			t.Run(op.name+"/expiresAt "+name, func(t *testing.T) {
-				malformed(t, op, test.want, responds(200, withField(t, op.ok, "expiresAt", test.literal)))
+				err := malformed(t, op, test.want, responds(200, withField(t, op.ok, "expiresAt", test.literal)))
+				if want := "oneloop: " + op.name + ": malformed response: " + test.want; err.Error() != want {
+					t.Errorf("got %q, want %q", err, want)
+				}
 			})
 		}
 	}
@@ -166,18 +169,24 @@ func valueOf(t *testing.T, body, field string) string {
 
 func TestMalformedObjects(t *testing.T) {
 	t.Parallel()
+	const empty = "valid is true, but workspaceId or customerId is empty"
 	for name, test := range map[string]struct {
 		op         operation
 		body, want string
 	}{
 		"escaped name":               {validate, strings.Replace(validated, "{", `{"v\u0061lid":false,`, 1), "valid is missing, null or duplicated"},
 		"another spelling of s":      {validate, strings.Replace(validated, "{", `{"work\u017fpaceId":"w2",`, 1), "workspaceId is missing, null or duplicated"},
-		"billing id twice":           {validate, strings.Replace(validated, "{", `{"ExternalBillingID":"b2",`, 1), "externalBillingId"},
+		"billing id twice":           {validate, strings.Replace(validated, "{", `{"ExternalBillingID":"b2",`, 1), "externalBillingId is missing, null or duplicated"},
 		"billing id of another type": {validate, strings.Replace(validated, `"b1"`, "1", 1), "externalBillingId must be a string"},
-		"valid without workspace":    {validate, `{"valid":true,"expiresAt":1,"workspaceId":"","customerId":"c"}`, "is empty"},
-		"valid without customer":     {validate, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":""}`, "is empty"},
+		"valid without workspace":    {validate, `{"valid":true,"expiresAt":1,"workspaceId":"","customerId":"c"}`, empty},
+		"valid without customer":     {validate, `{"valid":true,"expiresAt":1,"workspaceId":"w","customerId":""}`, empty},
 	} {
-		t.Run(name, func(t *testing.T) { malformed(t, test.op, test.want, responds(200, test.body)) })
+		t.Run(name, func(t *testing.T) {
+			err := malformed(t, test.op, test.want, responds(200, test.body))
+			if want := "oneloop: " + test.op.name + ": malformed response: " + test.want; err.Error() != want {
+				t.Errorf("got %q, want %q", err, want)
+			}
+		})
 	}
 }
 
