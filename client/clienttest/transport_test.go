@@ -242,6 +242,9 @@ func TestConcurrentUse(t *testing.T) {
 						t.Errorf("got %+v, %v", v, err)
 					}
 					api.Revoke(token.Token)
+					api.Expire(token.Token)
+					api.SetSDKKey(clienttest.SDKKey)
+					api.ClearFaults()
 					_ = api.Requests()
 				}
 			})
