@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -82,76 +81,6 @@ func TestCloseIdleConnections(t *testing.T) {
 			}
 		}
 	})
-}
-
-// If the server has closed an idle connection, net/http resends a GET on its own,
-// within the same attempt.
-func TestConnectionClosedWhileIdle(t *testing.T) {
-	t.Parallel()
-	for _, op := range operations {
-		t.Run(op.name, func(t *testing.T) {
-			var attempts []client.Attempt
-			server := serve(t, http.HandlerFunc(respondOK))
-			c := newClient(t, client.WithBaseURL(server.URL), quick, record(&attempts))
-			for range 20 {
-				if _, err := op.call(t.Context(), c); err != nil {
-					t.Fatal(err)
-				}
-				server.CloseClientConnections()
-			}
-			if !op.post && len(attempts) != 20 {
-				t.Errorf("%d attempts for 20 calls, want 20", len(attempts))
-			}
-		})
-	}
-}
-
-// rawOK is what respondOK sends, for a rawServer.
-var rawOK = fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(either), either)
-
-// After a failover, or behind a NAT gateway, all idle connections may be dead. For
-// one GET, net/http tries them one after another, and the Client must let it.
-func TestDeadIdleConnections(t *testing.T) {
-	t.Parallel()
-	const n = 20
-	for name, transport := range map[string]*http.Transport{"own transport": nil, "user's transport": {MaxIdleConnsPerHost: 2 * n}} {
-		t.Run(name, func(t *testing.T) {
-			var dead atomic.Bool
-			var together sync.WaitGroup
-			together.Add(n)
-			base := rawServer(t, func(conn net.Conn, connection, _ int) bool {
-				if connection <= n {
-					if dead.Load() {
-						return false
-					}
-					together.Done()
-					together.Wait() // until each call has its own connection
-				}
-				_, err := io.WriteString(conn, rawOK)
-				return err == nil
-			})
-			opts := []client.Option{client.WithBaseURL(base), quick}
-			if transport != nil {
-				opts = append(opts, via(transport))
-			}
-			c := newClient(t, opts...)
-			var wg sync.WaitGroup
-			for range n {
-				wg.Go(func() {
-					if _, err := validate.call(t.Context(), c); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			wg.Wait()
-			dead.Store(true)
-			for range 3 {
-				if _, err := validate.call(t.Context(), c); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
 }
 
 // A failed call must not close idle connections that others use through the same

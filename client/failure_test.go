@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,31 +157,58 @@ var responseFailures = map[string]failure{
 	"echo in a 503":          echo(503),
 }
 
+// writes returns a server that responds to every request with text.
+func writes(text string) func(*testing.T) []client.Option {
+	return func(t *testing.T) []client.Option {
+		return to(rawServer(t, func(conn net.Conn, _, _ int) bool {
+			_, _ = io.WriteString(conn, text)
+			return false
+		}))
+	}
+}
+
+// mentions reports whether the error says what is wrong with the response.
+func mentions(what string) func(error) bool {
+	return func(err error) bool { return strings.Contains(err.Error(), what) }
+}
+
+// net/http quotes what it can't parse. In these responses, that is a link token
+// which the Client doesn't know, because it was just made.
+var quotedResponses = map[string]failure{
+	"body alone":                {opts: writes(generated + "\r\n\r\n"), check: mentions("malformed HTTP response")},
+	"version":                   {opts: writes(testToken + " 200 OK\r\n\r\n"), check: mentions("malformed HTTP version")},
+	"status code":               {opts: writes("HTTP/1.1 " + testToken + " OK\r\n\r\n"), check: mentions("malformed HTTP status code")},
+	"header line":               {opts: writes("HTTP/1.1 200 OK\r\n" + generated + "\r\n\r\n"), check: mentions("malformed MIME header")},
+	"header line without colon": {opts: writes("HTTP/1.1 200 OK\r\nX-Token " + testToken + "\r\n\r\n"), check: mentions("malformed MIME header")},
+	"first header line":         {opts: writes("HTTP/1.1 200 OK\r\n " + testToken + "\r\n\r\n"), check: mentions("malformed MIME header")},
+	"Content-Length":            {opts: writes("HTTP/1.1 200 OK\r\nContent-Length: " + testToken + "\r\n\r\n"), check: mentions("bad Content-Length")},
+	"two lengths":               {opts: writes("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: " + testToken + "\r\n\r\n"), check: mentions("Content-Length")},
+	"Transfer-Encoding":         {opts: writes("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + testToken + "\r\n\r\n"), check: mentions("unsupported transfer encoding")},
+	"trailer":                   {opts: writes("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + generated + "\r\n\r\n"), check: anyError},
+	"HTTP/2 header name": {opts: func(t *testing.T) []client.Option {
+		server := newFrameServer(t, func(c frameConn, stream uint32) bool {
+			const name = "invalid " + testToken
+			c.frame(1, 5, stream, append([]byte{0x88, 0, byte(len(name))}, name+"\x00"...)...) // HEADERS, END_HEADERS and END_STREAM
+			return true
+		})
+		return append(to(server.baseURL), via(server.transport()))
+	}, check: mentions("stream error")},
+}
+
 // No error, attempt or log record shows a secret, and nothing is written to
 // stderr. The test is not parallel because it replaces os.Stderr. Its subtests are.
 func TestFailuresShowNoSecret(t *testing.T) {
 	stderr := captureStderr(t)
-	calls := map[string]func(context.Context, *client.Client) error{
-		"generate": func(ctx context.Context, c *client.Client) error {
-			_, err := generate.call(ctx, c)
-			return err
-		},
-		"validate": func(ctx context.Context, c *client.Client) error {
-			_, err := validate.call(ctx, c)
-			return err
-		},
-		"validate an odd token": func(ctx context.Context, c *client.Client) error {
-			_, err := c.ValidateLinkToken(ctx, oddToken)
-			return err
-		},
-	}
+	calls := append(slices.Clone(operations), operation{name: "validate an odd token", call: func(ctx context.Context, c *client.Client) (any, error) {
+		return c.ValidateLinkToken(ctx, oddToken)
+	}})
 	t.Run("all", func(t *testing.T) {
-		for _, failures := range []map[string]failure{contextFailures, connectionFailures, transportFailures, responseFailures} {
+		for _, failures := range []map[string]failure{contextFailures, connectionFailures, transportFailures, responseFailures, quotedResponses} {
 			for how, failure := range failures {
-				for name, call := range calls {
-					t.Run(how+"/"+name, func(t *testing.T) {
+				for _, op := range calls {
+					t.Run(how+"/"+op.name, func(t *testing.T) {
 						t.Parallel()
-						checkFailure(t, failure, call)
+						checkFailure(t, failure, op)
 					})
 				}
 			}
@@ -231,17 +259,12 @@ func TestURLErrorsShowNoSecret(t *testing.T) {
 			return errors.Is(err, syscall.ECONNRESET) && as[*net.OpError](err)
 		}}
 		for _, op := range operations {
-			t.Run(name+"/"+op.name, func(t *testing.T) {
-				checkFailure(t, failure, func(ctx context.Context, c *client.Client) error {
-					_, err := op.call(ctx, c)
-					return err
-				})
-			})
+			t.Run(name+"/"+op.name, func(t *testing.T) { checkFailure(t, failure, op) })
 		}
 	}
 }
 
-func checkFailure(t *testing.T, failure failure, call func(context.Context, *client.Client) error) {
+func checkFailure(t *testing.T, failure failure, op operation) {
 	var logs bytes.Buffer
 	debug := &slog.HandlerOptions{Level: slog.LevelDebug}
 	var attempts []client.Attempt
@@ -258,7 +281,7 @@ func checkFailure(t *testing.T, failure failure, call func(context.Context, *cli
 		ctx, cancel = failure.ctx(ctx)
 		defer cancel()
 	}
-	err := call(ctx, c)
+	_, err := op.call(ctx, c)
 	if err == nil {
 		t.Fatal("the call succeeded")
 	}

@@ -201,7 +201,7 @@ type hangingReader struct{ ctx context.Context }
 
 func (r hangingReader) Read([]byte) (int, error) {
 	<-r.ctx.Done()
-	return 0, r.ctx.Err()
+	return 0, context.Cause(r.ctx) // as net/http does
 }
 
 // A script is a transport that performs one step per attempt, and repeats the last
@@ -363,7 +363,9 @@ func eventually(ok func() bool) bool {
 	return true
 }
 
-// is, as and isResponse return functions that report whether an error matches.
+// anyError, as and the results of is and isResponse report whether an error matches.
+func anyError(err error) bool { return err != nil }
+
 func is(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
 
 func as[T error](err error) bool {

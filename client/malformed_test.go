@@ -221,13 +221,15 @@ func TestOther2xxAndEncodings(t *testing.T) {
 	t.Parallel()
 	steps := map[string]roundTripFunc{ // the names contain what the error text must
 		"content encoding, gzipped body": responds(200, string(gzipped(t, either)), "Content-Encoding", "gzip"),
-		"content encoding, the first of two empty": func(*http.Request) (*http.Response, error) {
-			resp := response(200, either)
-			resp.Header["Content-Encoding"] = []string{"", "br"}
-			return resp, nil
-		},
 	}
-	for _, encoding := range []string{"gzip", "GZIP", "br", "deflate", "gzip, br", "x-unknown"} {
+	for _, lines := range [][]string{{"", "br"}, {"identity", "gzip"}, {"gzip", "identity"}} {
+		steps["content encoding, in two lines "+strings.Join(lines, "+")] = func(*http.Request) (*http.Response, error) {
+			resp := response(200, either)
+			resp.Header["Content-Encoding"] = lines
+			return resp, nil
+		}
+	}
+	for _, encoding := range []string{"gzip", "GZIP", "br", "deflate", "gzip, br", "identity, gzip", "x-unknown"} {
 		steps["content encoding, "+encoding] = responds(200, either, "Content-Encoding", encoding)
 	}
 	for _, status := range []int{201, 202, 203, 204, 205, 206, 207, 208, 226, 299} {

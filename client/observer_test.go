@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
@@ -49,6 +51,33 @@ func TestObserver(t *testing.T) {
 			t.Errorf("attempt %d: %+v", i+1, a)
 		}
 	}
+}
+
+// An observer may keep an *ErrorResponse. It always describes the attempt.
+func TestObservedErrorResponsesDontChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var kept []*client.ErrorResponse
+		var before []string
+		describe := func(e *client.ErrorResponse) string {
+			return fmt.Sprintf("%v %d %+v %q", e, e.Attempts, e.Header, e.Body)
+		}
+		c := newClient(t, via(newScript(responds(503, "", "Retry-After", "1"), responds(500, "x"), fails(io.EOF))),
+			client.WithObserver(func(_ context.Context, a client.Attempt) {
+				if e, ok := a.Err.(*client.ErrorResponse); ok {
+					kept, before = append(kept, e), append(before, describe(e))
+				}
+			}))
+		_, err := validate.call(t.Context(), c)
+		if asResponse(t, err).Attempts != 3 || len(kept) != 2 {
+			t.Fatalf("got %v after %d responses, want 3 attempts and 2 responses", err, len(kept))
+		}
+		for i, e := range kept {
+			if got := describe(e); got != before[i] {
+				t.Errorf("attempt %d: changed from %s to %s", i+1, before[i], got)
+			}
+		}
+	})
 }
 
 // Reason says why there was no further attempt, and Err is nil only if the attempt

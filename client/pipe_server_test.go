@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -24,6 +23,7 @@ type pipeServer struct {
 	baseURL   string
 	transport *http.Transport // reaches the server, whatever the address
 	conns     atomic.Int64    // all connections so far
+	open      atomic.Int64    // connections that the server has not closed
 	served    atomic.Int64    // requests that reached the handler
 	wasted    atomic.Int64    // requests that ended a dead connection
 
@@ -37,18 +37,22 @@ type pipeServer struct {
 
 var protocols = []string{"HTTP/1.1", "HTTP/2"}
 
-// withPipes runs test in a bubble, where http.DefaultTransport reaches nothing but
-// the server. The test must not be parallel.
-func withPipes(t *testing.T, protocol string, handler http.HandlerFunc, test func(*testing.T, *pipeServer)) {
+// withPipes runs a subtest in a bubble, where http.DefaultTransport reaches nothing
+// but the server. The protocol "TLS" is HTTP/1.1 over TLS. The test must not be
+// parallel.
+func withPipes(t *testing.T, name, protocol string, handler http.HandlerFunc, test func(*testing.T, *pipeServer)) {
 	t.Helper()
 	var certs *httptest.Server
-	if protocol == "HTTP/2" {
+	if protocol == "TLS" || protocol == "HTTP/2" {
 		certs = serve(t, nil, withTLS)
 		dropChannels()
 		defer dropChannels()
 	}
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, name, func(t *testing.T) {
 		s := newPipeServer(t, handler, certs)
+		if protocol == "TLS" {
+			s.transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // disables HTTP/2
+		}
 		setDefaultTransport(t, s.transport)
 		test(t, s)
 	})
@@ -74,6 +78,14 @@ func newPipeServer(tb testing.TB, handler http.HandlerFunc, certs *httptest.Serv
 			s.served.Add(1)
 			handler(w, r)
 		}),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.open.Add(1)
+			case http.StateClosed:
+				s.open.Add(-1)
+			}
+		},
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	if certs == nil {

@@ -10,9 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
@@ -214,4 +216,123 @@ func TestRedialFailure(t *testing.T) {
 			}
 		})
 	}
+}
+
+// If a server refuses a stream, net/http sends the request again on the same
+// connection. Nothing is closed. Not parallel: it replaces http.DefaultTransport.
+func TestRefusedStreams(t *testing.T) {
+	for _, op := range operations {
+		for _, kind := range []string{"own transport", "custom transport"} {
+			t.Run(kind+"/"+op.name, func(t *testing.T) {
+				server := newFrameServer(t, func(c frameConn, stream uint32) bool {
+					c.frame(3, 0, stream, 0, 0, 0, 7) // RST_STREAM, REFUSED_STREAM
+					return true
+				})
+				synctest.Test(t, func(t *testing.T) {
+					transport := server.transport()
+					transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+						ours, theirs := pipe()
+						go server.serve(theirs)
+						return ours, nil
+					}
+					defer transport.CloseIdleConnections()
+					var attempts []client.Attempt
+					opts := []client.Option{client.WithTimeout(0), client.WithBaseURL(server.baseURL), record(&attempts)}
+					if kind == "own transport" {
+						setDefaultTransport(t, transport)
+					} else {
+						opts = append(opts, via(transport))
+					}
+					c := newClient(t, opts...)
+					var wg sync.WaitGroup
+					for range 5 { // with a single stream, the connection counts as idle
+						wg.Go(func() {
+							_, err := op.call(t.Context(), c)
+							checkNotClosed(t, allErrors(err, nil))
+						})
+					}
+					wg.Wait()
+					checkNotClosed(t, allErrors(nil, attempts))
+					c.CloseIdleConnections()
+					time.Sleep(time.Hour) // until replaced transports have closed theirs
+				})
+			})
+		}
+	}
+}
+
+func checkNotClosed(t *testing.T, errs []error) {
+	t.Helper()
+	for _, err := range errs {
+		if strings.Contains(err.Error(), "closed") {
+			t.Errorf("%q, but no connection was closed", err)
+		}
+	}
+}
+
+// A transport may retry on its own. However many connections it uses, the response
+// that it returns counts.
+func TestTransportThatRetries(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		t.Run(op.name, func(t *testing.T) {
+			server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }),
+				func(s *httptest.Server) { s.Config.SetKeepAlivesEnabled(false) })
+			base := new(http.Transport)
+			transport := roundTripFunc(func(req *http.Request) (resp *http.Response, err error) {
+				for range 6 {
+					again := req.Clone(req.Context())
+					if req.GetBody != nil {
+						again.Body, _ = req.GetBody()
+					}
+					if resp, err = base.RoundTrip(again); err != nil {
+						return nil, err
+					}
+				}
+				return resp, nil
+			})
+			var attempts []client.Attempt
+			_, err := op.call(t.Context(), newClient(t, via(transport), client.WithBaseURL(server.URL), quick, record(&attempts)))
+			if !errors.Is(err, client.ErrServer) {
+				t.Errorf("got %v, want ErrServer", err)
+			}
+			checkNotClosed(t, allErrors(err, attempts))
+		})
+	}
+}
+
+// pipe is like net.Pipe, but writes to ours don't wait for reads from theirs.
+func pipe() (ours, theirs net.Conn) {
+	ours, unbuffered := net.Pipe()
+	s := &bufferedConn{Conn: unbuffered, buffer: make(chan []byte, 1000)}
+	go func() {
+		defer close(s.buffer)
+		for {
+			p := make([]byte, 4<<10)
+			n, err := unbuffered.Read(p)
+			if err != nil {
+				return
+			}
+			s.buffer <- p[:n]
+		}
+	}()
+	return ours, s
+}
+
+type bufferedConn struct {
+	net.Conn
+	buffer chan []byte
+	unread []byte
+}
+
+func (c *bufferedConn) Read(p []byte) (int, error) {
+	if len(c.unread) == 0 {
+		c.unread = <-c.buffer
+	}
+	if len(c.unread) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, c.unread)
+	c.unread = c.unread[n:]
+	return n, nil
 }

@@ -97,29 +97,6 @@ func TestExportedTypesAsJSON(t *testing.T) {
 	}
 }
 
-// Test transports may leave out fields that net/http always sets.
-func TestIncompleteResponses(t *testing.T) {
-	t.Parallel()
-	neither := func(err error) bool { return strings.Contains(err.Error(), "neither a response nor an error") }
-	for name, test := range map[string]struct {
-		resp  *http.Response
-		check func(error) bool
-	}{
-		"no body, no header": {&http.Response{StatusCode: 500}, is(client.ErrServer)},
-		"no body, 200":       {&http.Response{StatusCode: 200}, is(client.ErrMalformedResponse)},
-		"nothing":            {nil, neither},
-		"status 0":           {&http.Response{Body: http.NoBody}, neither},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newClient(t, quick, via(roundTripFunc(func(*http.Request) (*http.Response, error) { return test.resp, nil })))
-			got, err := validate.call(t.Context(), c)
-			if got != nil || err == nil || !test.check(err) {
-				t.Errorf("got %v, %v", got, err)
-			}
-		})
-	}
-}
-
 // A countingReader counts the bytes that are read.
 type countingReader struct {
 	io.Reader
@@ -160,6 +137,18 @@ func TestAtMost1MiBIsRead(t *testing.T) {
 						t.Errorf("%d bytes were read, want little more than 1 MiB", body.read)
 					}
 				})
+			}
+		}
+	}
+}
+
+// "identity" means that the body is not encoded (RFC 9110, section 12.5.3).
+func TestIdentityEncoding(t *testing.T) {
+	t.Parallel()
+	for _, encoding := range []string{"identity", "Identity"} {
+		for _, op := range operations {
+			if _, err := op.call(t.Context(), newClient(t, via(responds(200, op.ok, "Content-Encoding", encoding)))); err != nil {
+				t.Errorf("%s, %s: %v", op.name, encoding, err)
 			}
 		}
 	}

@@ -96,8 +96,11 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 			noSecret(t, name+" "+verb, fmt.Sprintf(verb, v))
 		}
 	}
-	if got, want := fmt.Sprint(token), "link token [redacted] until 2030-01-01T00:00:00Z"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	const want = "link token [redacted] until 2030-01-01T00:00:00Z"
+	for _, got := range []string{fmt.Sprint(token), token.String()} { // loggers such as zap and logr call String
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 	if got, want := token.LogValue().String(), "[token=[redacted] expiresAt=2030-01-01 00:00:00 +0000 UTC]"; got != want {
 		t.Errorf("LogValue: got %q, want %q", got, want)

@@ -3,9 +3,11 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/oneloop-ai/oneloop-go/client"
@@ -26,184 +28,140 @@ func hangsSilently(req *http.Request) (*http.Response, error) {
 	return nil, errors.New("stopped")
 }
 
-func TestTimeouts(t *testing.T) {
+// AttemptTimeout limits each attempt, and so does the Timeout of an http.Client if it
+// is less.
+func TestAttemptTimeout(t *testing.T) {
 	t.Parallel()
-	slow := func(d time.Duration) roundTripFunc {
-		return func(req *http.Request) (*http.Response, error) {
-			select {
-			case <-time.After(d):
-				return response(200, validated), nil
-			case <-req.Context().Done():
-				return nil, req.Context().Err()
-			}
-		}
-	}
-	const jitter = 750 * time.Millisecond // the most that both waits can add
-	unlimited := client.WithTimeout(0)
-	oneSecond := client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: time.Second})
 	for name, test := range map[string]struct {
-		step     roundTripFunc
-		deadline time.Duration // of the context
-		opt      client.Option
-		ok       bool
-		elapsed  time.Duration // the longest; the shortest is less by jitter
-		attempts int
+		step                    roundTripFunc
+		attempt, ofClient, want time.Duration
 	}{
-		"default attempt timeout":         {hangs, 0, unlimited, false, 24*time.Second + jitter, 3},
-		"attempt timeout":                 {hangs, 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"attempt timeout, silently":       {hangsSilently, 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"attempt timeout in the body":     {hangsInBody(200), 0, oneSecond, false, 3*time.Second + jitter, 3},
-		"slower than the attempt timeout": {slow(9 * time.Second), 0, unlimited, false, 24*time.Second + jitter, 3},
-		"WithTimeout below the attempt's": {hangs, 0, client.WithTimeout(time.Second), false, time.Second, 1},
-		"deadline beyond WithTimeout":     {slow(5 * time.Second), time.Minute, client.WithTimeout(time.Second), false, time.Second, 1},
-		"deadline below WithTimeout":      {hangs, time.Second, client.WithTimeout(time.Minute), false, time.Second, 1},
-		"deadline without WithTimeout":    {hangs, time.Second, unlimited, false, time.Second, 1},
-		"only the attempt timeout":        {slow(7 * time.Second), 0, unlimited, true, 7 * time.Second, 1},
-		"default timeout":                 {hangs, 0, client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: 10 * time.Second}), false, 15 * time.Second, 2},
-		"deadline beyond the default":     {hangs, time.Minute, client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: 10 * time.Second}), false, 15 * time.Second, 2},
+		"default":           {hangs, 0, 0, 8 * time.Second},
+		"own":               {hangs, time.Second, 0, time.Second},
+		"silently":          {hangsSilently, time.Second, 0, time.Second},
+		"in the body":       {hangsInBody(200), time.Second, 0, time.Second},
+		"of an http.Client": {hangs, 0, time.Second, time.Second},
+		"longer than that":  {hangs, 0, time.Minute, 8 * time.Second},
 	} {
 		inBubble(t, name, func(t *testing.T) {
-			ctx, cancel := within(t.Context(), test.deadline)
-			defer cancel()
-			s := newScript(test.step)
-			start := time.Now()
-			_, err := validate.call(ctx, newClient(t, via(s), test.opt))
-			elapsed := time.Since(start)
-			if (err == nil) != test.ok || elapsed > test.elapsed || elapsed < test.elapsed-jitter {
-				t.Errorf("got %v after %v, want about %v", err, elapsed, test.elapsed)
-			}
-			if !test.ok && !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%v does not match context.DeadlineExceeded", err)
-			}
-			if s.attempts() != test.attempts {
-				t.Errorf("%d attempts, want %d", s.attempts(), test.attempts)
-			}
-		})
-	}
-}
-
-// The Timeout of an http.Client limits each attempt if it is less than
-// AttemptTimeout.
-func TestHTTPClientTimeout(t *testing.T) {
-	t.Parallel()
-	for timeout, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Minute: 8 * time.Second} {
-		inBubble(t, timeout.String(), func(t *testing.T) {
 			var attempts []client.Attempt
-			c := newClient(t, client.WithHTTPClient(&http.Client{Timeout: timeout, Transport: roundTripFunc(hangs)}), client.WithTimeout(0), record(&attempts))
-			_, err := validate.call(t.Context(), c)
-			if !errors.Is(err, context.DeadlineExceeded) || len(attempts) != 3 {
-				t.Errorf("got %v after %d attempts, want context.DeadlineExceeded after 3", err, len(attempts))
+			start := time.Now()
+			_, err := validate.call(t.Context(), newClient(t, client.WithTimeout(0), record(&attempts),
+				client.WithHTTPClient(&http.Client{Timeout: test.ofClient, Transport: test.step}),
+				client.WithRetryPolicy(client.RetryPolicy{AttemptTimeout: test.attempt, BaseDelay: 1, MaxDelay: 1})))
+			if !errors.Is(err, context.DeadlineExceeded) || len(attempts) != 3 || time.Since(start).Round(time.Second) != 3*test.want {
+				t.Errorf("got %v after %d attempts and %v, want context.DeadlineExceeded after 3", err, len(attempts), time.Since(start))
 			}
 			for _, a := range attempts {
-				if a.Duration != want {
-					t.Errorf("attempt %d took %v, want %v", a.Number, a.Duration, want)
+				if a.Duration != test.want {
+					t.Errorf("attempt %d took %v, want %v", a.Number, a.Duration, test.want)
 				}
 			}
 		})
 	}
 }
 
-func TestContextDone(t *testing.T) {
+// WithTimeout limits every call, whether its context ends later, earlier or never.
+func TestTimeoutLimitsEveryCall(t *testing.T) {
 	t.Parallel()
-	const timeout = 2 * time.Second
-	busy := responds(503, "", "Retry-After", "1")
+	patient := client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 1, AttemptTimeout: time.Hour})
+	two, none := client.WithTimeout(2*time.Second), client.WithTimeout(0)
+	hangingSource := client.WithKeySource(func(ctx context.Context) (string, error) {
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
 	for name, test := range map[string]struct {
-		steps  []roundTripFunc
-		status int // of the last response
+		key      string
+		opts     []client.Option
+		deadline time.Duration // of the context
+		want     time.Duration
 	}{
-		"in the first attempt":             {[]roundTripFunc{hangs}, 0},
-		"in the second attempt":            {[]roundTripFunc{busy, hangs}, 503},
-		"in the body of an error":          {[]roundTripFunc{hangsInBody(400)}, 400},
-		"in the body of a 200 after a 503": {[]roundTripFunc{busy, hangsInBody(200)}, 503},
-		"silently":                         {[]roundTripFunc{hangsSilently}, 0},
+		"no deadline":                   {testKey, []client.Option{two}, 0, 2 * time.Second},
+		"later deadline":                {testKey, []client.Option{two}, time.Minute, 2 * time.Second},
+		"earlier deadline":              {testKey, []client.Option{two}, time.Second, time.Second},
+		"default, no deadline":          {testKey, nil, 0, 15 * time.Second},
+		"default, later deadline":       {testKey, nil, time.Hour, 15 * time.Second},
+		"default, earlier deadline":     {testKey, nil, 10 * time.Second, 10 * time.Second},
+		"no limit, deadline":            {testKey, []client.Option{none}, time.Minute, time.Minute},
+		"no limit, no deadline":         {testKey, []client.Option{none}, 0, time.Hour},
+		"in the key source":             {"", []client.Option{two, hangingSource}, time.Minute, 2 * time.Second},
+		"in the key source, by default": {"", []client.Option{hangingSource}, time.Hour, 15 * time.Second},
 	} {
-		for how, limits := range map[string]struct{ deadline, timeout time.Duration }{"deadline": {timeout, time.Hour}, "WithTimeout": {0, timeout}} {
-			inBubble(t, name+"/"+how, func(t *testing.T) {
-				ctx, cancel := within(t.Context(), limits.deadline)
+		for _, op := range operations {
+			inBubble(t, name+"/"+op.name, func(t *testing.T) {
+				ctx, cancel := within(t.Context(), test.deadline)
 				defer cancel()
+				c := newClientWithKey(t, test.key, append(test.opts, via(roundTripFunc(hangs)), patient)...)
 				start := time.Now()
-				_, err := validate.call(ctx, newClient(t, via(newScript(test.steps...)), client.WithTimeout(limits.timeout)))
-				if got := time.Since(start); got != timeout {
-					t.Errorf("returned after %v, want %v", got, timeout)
-				}
-				if !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("%v does not match context.DeadlineExceeded", err)
-				}
-				if test.status != 0 && !isResponse(test.status)(err) {
-					t.Errorf("%v does not match the response with status %d", err, test.status)
+				_, err := op.call(ctx, c)
+				if got := time.Since(start); got != test.want || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v after %v, want a deadline error after %v", err, got, test.want)
 				}
 			})
 		}
 	}
 }
 
-func TestContextDoneBeforeCall(t *testing.T) {
-	t.Parallel()
-	for _, op := range operations {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		s := newScript(responds(200, op.ok))
-		if _, err := op.call(ctx, newClient(t, via(s))); !errors.Is(err, context.Canceled) || s.attempts() != 0 {
-			t.Errorf("got %v after %d attempts", err, s.attempts())
-		}
+// The error text names the timeout that ended the call, and names it once. It does
+// not depend on the protocol, nor on how much of the response was received. If there
+// was no connection yet, it says so. Not parallel: it replaces http.DefaultTransport.
+func TestTimeoutText(t *testing.T) {
+	hang := func(w http.ResponseWriter, r *http.Request) {
+		hangOnWire(w, r)
+		panic(http.ErrAbortHandler) // a return would complete the response
 	}
-}
-
-// After the context was canceled, there is no retry, and the Attempt says so.
-func TestNoRetryAfterCancel(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	var attempts []client.Attempt
-	c := newClient(t, record(&attempts), via(roundTripFunc(func(*http.Request) (*http.Response, error) {
-		cancel()
-		return response(503, ""), nil
-	})))
-	_, err := validate.call(ctx, c)
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, client.ErrServer) {
-		t.Errorf("%v does not match both context.Canceled and ErrServer", err)
+	hangInBody := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "{")
+		_ = http.NewResponseController(w).Flush()
+		hang(w, r)
 	}
-	if len(attempts) != 1 || attempts[0].WillRetry || attempts[0].Reason != "context canceled" {
-		t.Errorf("got %+v", attempts)
-	}
-}
-
-// If a wait would pass the deadline, the call ends at once.
-func TestNoWaitPastDeadline(t *testing.T) {
-	t.Parallel()
-	busy := responds(503, "", "Retry-After", "5")
-	for name, test := range map[string]struct {
-		step     roundTripFunc
-		deadline time.Duration
-		opt      client.Option
-	}{
-		"Retry-After, deadline":    {busy, 5 * time.Second, client.WithTimeout(time.Hour)},
-		"Retry-After, WithTimeout": {busy, 0, client.WithTimeout(5 * time.Second)},
-		"jitter, deadline":         {responds(500, ""), time.Nanosecond, client.WithRetryPolicy(client.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour})},
-	} {
-		inBubble(t, name, func(t *testing.T) {
-			ctx, cancel := within(t.Context(), test.deadline)
-			defer cancel()
-			start := time.Now()
-			_, err := validate.call(ctx, newClient(t, via(test.step), test.opt))
-			e := asResponse(t, err)
-			if time.Since(start) != 0 || e.Attempts != 1 {
-				t.Errorf("got %v after %d attempts and %v", err, e.Attempts, time.Since(start))
-			}
-		})
-	}
-}
-
-// No attempt is sent after the deadline, even if it was an observer that used up
-// the time.
-func TestNoAttemptAfterDeadline(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newScript(responds(503, "", "Retry-After", "0"), responds(200, validated))
-		c := newClient(t, via(s), client.WithTimeout(time.Second), quick,
-			client.WithObserver(func(context.Context, client.Attempt) { time.Sleep(time.Minute) }))
-		_, err := validate.call(t.Context(), c)
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, client.ErrServer) || s.attempts() != 1 {
-			t.Errorf("got %v after %d requests", err, s.attempts())
-		}
+	slowKey := client.WithKeySource(func(context.Context) (string, error) {
+		time.Sleep(time.Millisecond) // so that both limits don't end at the same instant
+		return testKey, nil
 	})
+	limits := map[string]client.Option{
+		"attempt timed out": client.WithRetryPolicy(client.RetryPolicy{MaxAttempts: 2, AttemptTimeout: time.Second}),
+		"call timed out":    client.WithTimeout(time.Second),
+	}
+	for where, test := range map[string]struct {
+		dialTakes, acceptTakes time.Duration
+		handler                http.HandlerFunc
+		protocols              []string
+		connected              bool
+	}{
+		"dial":                {time.Minute, 0, hang, protocols, false},
+		"TLS handshake":       {0, time.Minute, hang, []string{"TLS", "HTTP/2"}, false},
+		"no response":         {0, 0, hang, []string{"HTTP/1.1", "TLS", "HTTP/2"}, true},
+		"incomplete response": {0, 0, hangInBody, []string{"HTTP/1.1", "TLS", "HTTP/2"}, true},
+	} {
+		for _, protocol := range test.protocols {
+			for want, limit := range limits {
+				for _, op := range operations {
+					withPipes(t, strings.Join([]string{protocol, where, want, op.name}, "/"), protocol, test.handler, func(t *testing.T, server *pipeServer) {
+						server.dialTakes, server.acceptTakes = test.dialTakes, test.acceptTakes
+						server.transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+							return server.dial(context.WithoutCancel(ctx), network, addr) // so that only the attempt times out
+						}
+						var attempts []client.Attempt
+						_, err := op.call(t.Context(), newClientWithKey(t, "", slowKey, client.WithBaseURL(server.baseURL), limit, record(&attempts)))
+						if !errors.Is(err, context.DeadlineExceeded) {
+							t.Fatalf("got %v, want a deadline error", err)
+						}
+						if several := want == "attempt timed out"; strings.Contains(err.Error(), "after 2 attempts") != several {
+							t.Errorf("got %q, want the number of attempts in it: %t", err, several)
+						}
+						for _, err := range allErrors(err, attempts) {
+							text := err.Error()
+							if strings.Count(text, want) != 1 || strings.Count(text, "timed out") != 1 || strings.Count(text, "deadline exceeded") > 1 {
+								t.Errorf("%q does not contain %q once", text, want)
+							}
+							if strings.Contains(text, "connect") == test.connected {
+								t.Errorf("%q mentions the connection: %t, want %t", text, test.connected, !test.connected)
+							}
+						}
+					})
+				}
+			}
+		}
+	}
 }

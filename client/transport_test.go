@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,30 +56,6 @@ func TestHTTPClientNotModified(t *testing.T) {
 		panic("the Client uses the http.Client itself, not a copy")
 	})
 	_, _ = validate.call(t.Context(), c)
-}
-
-func TestHTTP2(t *testing.T) {
-	t.Parallel()
-	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 2 {
-			w.WriteHeader(http.StatusHTTPVersionNotSupported)
-		}
-		respondOK(w, r)
-	}), http2)
-	withEachTransport(t, func(t *testing.T, transport client.Option) {
-		c := newClient(t, transport, client.WithBaseURL(server.URL))
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				for _, op := range operations {
-					if _, err := op.call(t.Context(), c); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		wg.Wait()
-	})
 }
 
 // The Client must not reset a stream after it has read the whole response.
@@ -206,30 +181,25 @@ func TestOwnTransportDialFunctions(t *testing.T) {
 // A Client uses a fake only while it is in http.DefaultTransport, whether it was set
 // before or after New.
 func TestReplacedDefaultTransport(t *testing.T) {
-	for name, hc := range map[string]*http.Client{"zero http.Client": {}, "only a timeout": {Timeout: time.Minute}, "no http.Client": nil} {
-		t.Run(name, func(t *testing.T) {
-			var reached atomic.Int64
-			server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				reached.Add(1)
-				respondOK(w, r)
-			}))
-			opts := []client.Option{client.WithBaseURL(server.URL), quick}
-			if hc != nil {
-				opts = append(opts, client.WithHTTPClient(hc))
-			}
-			standard := http.DefaultTransport
+	for name, opts := range map[string][]client.Option{
+		"zero http.Client": {client.WithHTTPClient(new(http.Client))},
+		"only a timeout":   {client.WithHTTPClient(&http.Client{Timeout: time.Minute})},
+		"no http.Client":   nil,
+	} {
+		withPipes(t, name, "HTTP/1.1", respondOK, func(t *testing.T, server *pipeServer) {
+			opts := append(opts, client.WithBaseURL(server.baseURL))
 			first, second := newScript(responds(200, validated)), newScript(responds(200, validated))
 			before := newClient(t, opts...)
-			setDefaultTransport(t, first)
+			http.DefaultTransport = first
 			after := newClient(t, opts...)
 			for i, step := range []struct {
-				transport              http.RoundTripper
-				first, second, reached int
+				transport             http.RoundTripper
+				first, second, served int
 			}{
 				{first, 2, 0, 0},
-				{standard, 2, 0, 2},
+				{server.transport, 2, 0, 2},
 				{second, 2, 2, 2},
-				{standard, 2, 2, 4},
+				{server.transport, 2, 2, 4},
 			} {
 				http.DefaultTransport = step.transport
 				for _, c := range []*client.Client{before, after} {
@@ -237,9 +207,9 @@ func TestReplacedDefaultTransport(t *testing.T) {
 						t.Errorf("step %d: %v", i, err)
 					}
 				}
-				if first.attempts() != step.first || second.attempts() != step.second || int(reached.Load()) != step.reached {
+				if first.attempts() != step.first || second.attempts() != step.second || int(server.served.Load()) != step.served {
 					t.Errorf("step %d: the fakes received %d and %d requests and the server %d, want %d, %d and %d",
-						i, first.attempts(), second.attempts(), reached.Load(), step.first, step.second, step.reached)
+						i, first.attempts(), second.attempts(), server.served.Load(), step.first, step.second, step.served)
 				}
 			}
 		})
