@@ -75,7 +75,7 @@ func TestKeySourceErrors(t *testing.T) {
 			if errors.Is(err, client.ErrInvalidArgument) || errors.Is(err, client.ErrInvalidLinkToken) {
 				t.Errorf("%v matches a sentinel of arguments, but the problem is the key", err)
 			}
-			if !strings.Contains(err.Error(), "WithKeySource") || strings.Contains(err.Error(), testKey) {
+			if !strings.Contains(err.Error(), "WithKeySource: ") || strings.Contains(err.Error(), testKey) {
 				t.Errorf("%q shows the key or does not name the option", err)
 			}
 			if s.attempts() != 0 {
@@ -197,7 +197,7 @@ func TestKeyFileLost(t *testing.T) {
 			if err == nil || s.attempts() != 0 || !test.check(err) {
 				t.Fatalf("got %v after %d requests, want the file's error and no request", err, s.attempts())
 			}
-			if errors.Is(err, client.ErrInvalidArgument) || !strings.Contains(err.Error(), "WithKeyFile") {
+			if errors.Is(err, client.ErrInvalidArgument) || !strings.Contains(err.Error(), "WithKeyFile: ") {
 				t.Errorf("%v matches ErrInvalidArgument or does not name WithKeyFile", err)
 			}
 			noSecretIn(t, "the error", err)

@@ -52,7 +52,7 @@ type Result struct {
 func (t *Transport) Send(req *http.Request, header http.Header, deadline time.Time) (result Result) {
 	start := time.Now()
 	end, cause := start.Add(t.timeout), errTimeout
-	if deadline.Before(end) {
+	if !end.Before(deadline) {
 		end, cause = deadline, errDeadline
 	}
 	ctx, cancel := context.WithDeadlineCause(req.Context(), end, cause)

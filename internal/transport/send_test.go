@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -135,19 +136,21 @@ func TestSendEnds(t *testing.T) {
 	for name, test := range map[string]struct {
 		context  func(context.Context) (context.Context, func())
 		deadline time.Duration
-		hidden   bool // whether the transport hides the context's error
+		hidden   error // what the transport returns in place of the context's error
 		want     error
 		text     string
 		after    time.Duration
 	}{
-		"timeout":             {nil, time.Minute, false, context.DeadlineExceeded, "attempt timed out: context deadline exceeded", 2 * time.Second},
-		"timeout, hidden":     {nil, time.Minute, true, context.DeadlineExceeded, "attempt timed out: context deadline exceeded: EOF", 2 * time.Second},
-		"deadline":            {nil, time.Second, false, context.DeadlineExceeded, "call timed out: context deadline exceeded", time.Second},
-		"deadline has passed": {nil, -1, false, context.DeadlineExceeded, "call timed out: context deadline exceeded", 0},
-		"canceled":            {until(time.Second, nil), time.Minute, false, context.Canceled, "context canceled", time.Second},
-		"canceled, hidden":    {until(time.Second, nil), time.Minute, true, context.Canceled, "context canceled: EOF", time.Second},
-		"canceled by a cause": {until(time.Second, errOwn), time.Minute, false, context.Canceled, "context canceled", time.Second},
-		"cause, hidden":       {until(time.Second, errOwn), time.Minute, true, context.Canceled, "context canceled", time.Second},
+		"timeout":             {nil, time.Minute, nil, context.DeadlineExceeded, "attempt timed out: context deadline exceeded", 2 * time.Second},
+		"timeout, hidden":     {nil, time.Minute, io.EOF, context.DeadlineExceeded, "attempt timed out: context deadline exceeded: EOF", 2 * time.Second},
+		"timeout, wrapped":    {nil, time.Minute, fmt.Errorf("dial: %w", context.DeadlineExceeded), context.DeadlineExceeded, "attempt timed out: context deadline exceeded: dial: context deadline exceeded", 2 * time.Second},
+		"both at once":        {nil, 2 * time.Second, nil, context.DeadlineExceeded, "call timed out: context deadline exceeded", 2 * time.Second},
+		"deadline":            {nil, time.Second, nil, context.DeadlineExceeded, "call timed out: context deadline exceeded", time.Second},
+		"deadline has passed": {nil, -1, nil, context.DeadlineExceeded, "call timed out: context deadline exceeded", 0},
+		"canceled":            {until(time.Second, nil), time.Minute, nil, context.Canceled, "context canceled", time.Second},
+		"canceled, hidden":    {until(time.Second, nil), time.Minute, io.EOF, context.Canceled, "context canceled: EOF", time.Second},
+		"canceled by a cause": {until(time.Second, errOwn), time.Minute, nil, context.Canceled, "context canceled", time.Second},
+		"cause, hidden":       {until(time.Second, errOwn), time.Minute, io.EOF, context.Canceled, "context canceled", time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -160,10 +163,7 @@ func TestSendEnds(t *testing.T) {
 				start := time.Now()
 				got := New(roundTripFunc(func(req *http.Request) (*http.Response, error) {
 					resp, err := waits(req)
-					if test.hidden {
-						err = io.EOF
-					}
-					return resp, err
+					return resp, cmp.Or(test.hidden, err)
 				}), false, 2*time.Second).Send(request(ctx, "http://server.example"), nil, start.Add(test.deadline))
 				if !errors.Is(got.Err, test.want) || errors.Is(got.Err, errOwn) || got.Err.Error() != test.text {
 					t.Errorf("got %v", got.Err)
