@@ -26,11 +26,11 @@ type call struct {
 // by value, because each variable that a closure captures is an allocation.
 type run struct {
 	progress
-	decision // after the last attempt
-	secrets  secrets
-	deadline time.Time
-	http     http.Client
-	retry    retryablehttp.Client
+	decision    decision // after the last attempt
+	secrets     secrets
+	deadline    time.Time
+	httpClient  http.Client
+	retryClient retryablehttp.Client
 }
 
 // do makes one API call, from top to bottom:
@@ -94,11 +94,11 @@ func (c *Client) do(ctx context.Context, op call) error {
 			c.budget.spend(-retryCost)
 		}
 	}()
-	r.http.Transport = roundTripFunc(send)
-	r.retry.HTTPClient = &r.http
-	r.retry.RetryMax = c.policy.MaxAttempts // never reached: decide stops earlier
-	r.retry.CheckRetry, r.retry.Backoff = check, wait
-	_, err = r.retry.Do(&retryablehttp.Request{Request: req})
+	r.httpClient.Transport = roundTripFunc(send)
+	r.retryClient.HTTPClient = &r.httpClient
+	r.retryClient.RetryMax = c.policy.MaxAttempts // never reached: decide stops earlier
+	r.retryClient.CheckRetry, r.retryClient.Backoff = check, wait
+	_, err = r.retryClient.Do(&retryablehttp.Request{Request: req})
 	return r.finish(ctx, op, err)
 }
 
