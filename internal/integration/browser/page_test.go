@@ -83,7 +83,7 @@ func TestSignOut(t *testing.T) {
 	p.wantCalls("Browser to backend: POST /link-token", "Backend to browser: 401")
 
 	p.do(chromedp.Click("#signed-out a"))
-	p.until("!document.getElementById('sign-out').hidden")
+	p.until("document.readyState === 'complete' && document.getElementById('sign-out')?.hidden === false")
 	p.click("get", gotToken)
 }
 
