@@ -145,7 +145,7 @@ func FuzzErrorResponse(f *testing.F) {
 
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{
-		"", "0", "5", "-1", "1.5", "9223372036", "9223372036854775807", "99999999999999999999", "soon",
+		"", "0", "5", "-1", "1.5", "9223372036", "9223372036854775807", "99999999999999999999", "18700000000000000000A", "soon",
 		"Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "Saturday, 01-Jan-00 00:00:05 GMT", "Sat Jan  1 00:00:05 2000",
 	} {
 		f.Add(seed)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,10 +161,11 @@ func backoff(base, limit time.Duration, n int) time.Duration {
 // number of seconds or an HTTP date. It returns 0 for a date in the past, the largest
 // Duration for a longer wait, and -1 for anything else.
 func parseRetryAfter(value string) time.Duration {
-	switch seconds, err := strconv.ParseUint(value, 10, 64); {
-	case errors.Is(err, strconv.ErrRange), err == nil && seconds > uint64(math.MaxInt64/time.Second):
-		return math.MaxInt64
-	case err == nil:
+	if value != "" && strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseUint(value, 10, 64)
+		if err != nil || seconds > uint64(math.MaxInt64/time.Second) {
+			return math.MaxInt64
+		}
 		return time.Duration(seconds) * time.Second
 	}
 	date, err := http.ParseTime(value)

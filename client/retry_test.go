@@ -293,6 +293,7 @@ func TestRetryAfter(t *testing.T) {
 		"9223372036854775807":              {math.MaxInt64, false},
 		"9223372036854775808":              {math.MaxInt64, false},
 		strings.Repeat("9", 400):           {math.MaxInt64, false},
+		"18700000000000000000A":            {none, true}, // too long a number before it is none
 		"-1":                               {none, true},
 		"+5":                               {none, true},
 		"1.5":                              {none, true},
