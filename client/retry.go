@@ -111,12 +111,12 @@ type decision struct {
 	reason string // why not, unless the attempt succeeded
 }
 
-// The reasons that not only Attempt.Reason mentions.
+// The reasons that are used more than once.
 const reasonBudget, reasonDeadline = "retry budget exhausted", "deadline"
 
-// decide decides after a failed attempt; it leaves the budget to the caller. A method other than POST is idempotent. ended is
-// the context's error, if the call's time has ended, and left is the time that is left.
-// random is at least 0 and less than 1.
+// decide decides after a failed attempt; it leaves the budget to the caller. A method
+// other than POST is idempotent. ended is the context's error, if the call's time has
+// ended, and left is the time that is left. random is at least 0 and less than 1.
 func (p *RetryPolicy) decide(s progress, post bool, ended error, left time.Duration, random float64) decision {
 	wait := max(p.wait(s.last, s.attempts-1, random), s.last.retryAfter)
 	ambiguousPOST := post && s.last.class == possiblyProcessed

@@ -84,7 +84,7 @@ func (t *Transport) Send(req *http.Request, header http.Header, deadline time.Ti
 		result.Fate = fateOf(result.Err, connections)
 	}
 	if own != nil {
-		own.record(start, result.Status != 0, connections.doubtful(ctx, result.Err, result.Duration >= min(minSilence, t.timeout)))
+		own.record(start, result.Status != 0, result.Status == 0 && connections.doubtful(ctx, result.Err, result.Duration >= min(minSilence, t.timeout)))
 	}
 	return result
 }

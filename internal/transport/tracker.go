@@ -36,7 +36,7 @@ type connections struct {
 // doubt on the other connections as well: because it broke a reused connection, or
 // because it waited on one for long. An HTTP/2 stream error shows that it is alive.
 func (c connections) doubtful(ctx context.Context, err error, long bool) bool {
-	isStream := err == nil || strings.Contains(err.Error(), "stream error:")
+	isStream := strings.Contains(err.Error(), "stream error:")
 	return c.reused && !c.gaveUp && !isStream && (ctx.Err() == nil || long)
 }
 
